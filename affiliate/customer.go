@@ -1,0 +1,176 @@
+package affiliate
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/fature/fature/internal/fault"
+	"github.com/fature/fature/internal/pg"
+)
+
+// ErrCustomerNotFound is returned for a customer that nobody brought.
+var ErrCustomerNotFound = fault.New(fault.NotFound, "no such customer")
+
+// Owner is whose a customer is from a time on, until a later Owner of the same
+// customer begins.
+type Owner struct {
+	CustomerID  string     `db:"customer_id"`
+	AffiliateID *uuid.UUID `db:"affiliate_id"` // nil ends an ownership
+	Code        *string    `db:"code"`         // the referral code that brought the customer
+	From        time.Time  `db:"from_at"`
+}
+
+// Attribution says that an affiliate brought a customer.
+type Attribution struct {
+	CustomerID  string    // the host's own id
+	AffiliateID uuid.UUID // or
+	Code        string    // a referral code
+	At          time.Time // zero is now
+}
+
+// Customers are who the affiliates brought, and whose they are.
+type Customers struct{ db pg.DB }
+
+// NewCustomers makes the store of a programme's customers.
+func NewCustomers(db pg.DB) *Customers { return &Customers{db: db} }
+
+// WithTx returns a store that works inside tx.
+func (s *Customers) WithTx(tx pgx.Tx) *Customers { return &Customers{db: pg.Bind(s.db, tx)} }
+
+// Attribute gives a customer to an affiliate unless somebody owns it at that
+// time already, and tells whose it is. Repeating it changes nothing. Errors:
+// InvalidError by field, ErrCodeNotFound, ErrNotFound.
+func (s *Customers) Attribute(ctx context.Context, a Attribution) (Owner, error) {
+	if a.At.IsZero() {
+		a.At = time.Now()
+	}
+	a.At = a.At.UTC().Truncate(time.Microsecond)
+	var c fault.Check
+	c.Err("customer_id", checkCustomerID(a.CustomerID))
+	c.That((a.AffiliateID == uuid.Nil) != (a.Code == ""), "affiliate_id", "or code is needed, and one of them only")
+	if err := c.Done(); err != nil {
+		return Owner{}, fail("attribute", err)
+	}
+	var owner Owner
+	err := pg.InTx(ctx, s.db, func(tx pg.DB) error {
+		if a.Code != "" {
+			by, err := pg.One[Affiliate](ctx, tx, selectAffiliateByCode, lookup(a.Code))
+			if err != nil {
+				return missing(err, fault.In("code", ErrCodeNotFound))
+			}
+			a.AffiliateID = by.ID
+		}
+		var owners []Owner
+		var b pgx.Batch
+		QueueAttributions(&b, &owners, []Attribution{a})
+		if err := pg.Send(ctx, tx, &b); err != nil {
+			return err
+		}
+		owner = owners[0]
+		return nil
+	})
+	return owner, fail("attribute", err)
+}
+
+// Owner tells whose a customer was at a time, or ErrCustomerNotFound.
+func (s *Customers) Owner(ctx context.Context, customerID string, at time.Time) (Owner, error) {
+	owners, err := s.Owners(ctx, customerID)
+	if err != nil {
+		return Owner{}, err
+	}
+	owner, ok := OwnerAt(owners, at)
+	if !ok {
+		return Owner{}, fail("owner", ErrCustomerNotFound)
+	}
+	return owner, nil
+}
+
+// Owners lists whose a customer was, the first first. Of an unknown customer
+// the list is empty.
+func (s *Customers) Owners(ctx context.Context, customerID string) ([]Owner, error) {
+	owners, err := pg.All[Owner](ctx, s.db, selectOwners, []string{customerID})
+	return owners, fail("owners", err)
+}
+
+// OwnerAt picks the owner at a time out of one customer's owners in order: the
+// last one that does not begin after it.
+func OwnerAt(owners []Owner, at time.Time) (Owner, bool) {
+	for _, o := range slices.Backward(owners) {
+		if !o.From.After(at) {
+			return o, o.AffiliateID != nil
+		}
+	}
+	return Owner{}, false
+}
+
+// WithOwner is one customer's owners in order, and another.
+func WithOwner(owners []Owner, o Owner) []Owner {
+	i, _ := slices.BinarySearchFunc(owners, o.From, func(o Owner, from time.Time) int { return o.From.Compare(from) })
+	return slices.Insert(owners, i, o)
+}
+
+// QueueOwners reads the owners of many customers, each one's in order.
+func QueueOwners(b *pgx.Batch, into *[]Owner, customerIDs []string) {
+	pg.Queue(b, into, selectOwners, customerIDs)
+}
+
+// QueueAttributions gives customers to affiliates where nobody owns them at
+// that time, and reads whose they then are, in the order of the attributions.
+// The customers are locked in the order of their ids.
+func QueueAttributions(b *pgx.Batch, into *[]Owner, list []Attribution) {
+	var ids []string
+	var affiliates []uuid.UUID
+	var codes []*string
+	var at []time.Time
+	var rows []uuid.UUID
+	for _, a := range list {
+		rows, ids, affiliates = append(rows, pg.NewID()), append(ids, a.CustomerID), append(affiliates, a.AffiliateID)
+		codes, at = append(codes, none(a.Code)), append(at, a.At)
+	}
+	b.Queue(insertCustomers, ids, at)
+	b.Queue(lockCustomers, ids)
+	b.Queue(insertOwners, rows, ids, affiliates, codes, at)
+	pg.Queue(b, into, selectOwnersAt, ids, at)
+}
+
+// Referrers are whom referral codes lead to.
+type Referrers map[string]uuid.UUID
+
+// By is whom a code in any case leads to; zero is nobody.
+func (r Referrers) By(code string) uuid.UUID { return r[lookup(code)] }
+
+type referrer struct {
+	Code        string    `db:"code"` // in small letters
+	AffiliateID uuid.UUID `db:"affiliate_id"`
+}
+
+// QueueReferrers reads whom referral codes lead to.
+func QueueReferrers(b *pgx.Batch, into Referrers, codes []string) {
+	small := make([]string, len(codes))
+	for i, c := range codes {
+		small[i] = lookup(c)
+	}
+	b.Queue(selectReferrers, small).Query(func(rows pgx.Rows) error {
+		list, err := pgx.CollectRows(rows, pgx.RowToStructByName[referrer])
+		for _, r := range list {
+			into[r.Code] = r.AffiliateID
+		}
+		return err
+	})
+}
+
+// QueueThere reads which of the affiliates exist.
+func QueueThere(b *pgx.Batch, into *[]uuid.UUID, ids []uuid.UUID) {
+	pg.QueueColumn(b, into, selectAffiliatesThere, ids)
+}
+
+func checkCustomerID(id string) error {
+	if id == "" || len(id) > 255 || !clean(id) {
+		return fault.Field("", "is empty, longer than 255 bytes, not valid UTF-8, or holds a NUL")
+	}
+	return nil
+}

@@ -1,0 +1,59 @@
+package affiliate
+
+// Status is where a user or an affiliate stands.
+type Status string
+
+// The states. Only an active affiliate earns.
+const (
+	Pending   Status = "pending"
+	Active    Status = "active"
+	Suspended Status = "suspended"
+	Closed    Status = "closed"
+)
+
+// Valid tells whether s is one of the states.
+func (s Status) Valid() bool {
+	switch s {
+	case Pending, Active, Suspended, Closed:
+		return true
+	}
+	return false
+}
+
+// Category is the class of an affiliate; plans pay by it.
+type Category string
+
+// The categories.
+const (
+	Standard Category = "standard"
+	Premium  Category = "premium"
+	VIP      Category = "vip"
+)
+
+// Valid tells whether c is one of the categories.
+func (c Category) Valid() bool {
+	switch c {
+	case Standard, Premium, VIP:
+		return true
+	}
+	return false
+}
+
+// Role is what a user may do.
+type Role string
+
+// The roles.
+const (
+	RoleAffiliate Role = "affiliate"
+	RoleManager   Role = "manager"
+	RoleAdmin     Role = "admin"
+)
+
+// Valid tells whether r is one of the roles.
+func (r Role) Valid() bool {
+	switch r {
+	case RoleAffiliate, RoleManager, RoleAdmin:
+		return true
+	}
+	return false
+}

@@ -1,0 +1,150 @@
+package affiliate
+
+// The SQL of users, affiliates, referral_codes, customers and customer_owners,
+// in the order of the methods. The columns parent_id and level of affiliates
+// are written once here; package hierarchy changes them.
+const (
+	userColumns = "id, email, name, status::text, role::text, created_at, updated_at"
+
+	insertUser = `
+		insert into fature.users (id, email, email_canon, name, status, role, original_id, migrated_from)
+		values ($1, $2, $3, $4, $5, $6, $7, $8)
+		returning ` + userColumns
+
+	selectUser = `select ` + userColumns + ` from fature.users where id = $1`
+
+	selectUserByEmail = `select ` + userColumns + ` from fature.users where email_canon = $1`
+
+	listUsers = `
+		select ` + userColumns + ` from fature.users
+		where ($1::uuid is null or id < $1)
+			and ($3::fature.user_status is null or status = $3)
+			and ($4::fature.user_role is null or role = $4)
+		order by id desc limit $2`
+
+	updateUser = `
+		update fature.users set
+			email = coalesce($2, email), email_canon = coalesce($3, email_canon), name = coalesce($4, name),
+			status = coalesce($5, status), role = coalesce($6, role), updated_at = now()
+		where id = $1
+		returning ` + userColumns
+)
+
+const (
+	affiliateColumns = `a.id, a.user_id, a.parent_id, a.referral_code, a.category::text, a.status::text, a.level,
+		a.lifetime_volume, a.lifetime_commissions, a.created_at, a.updated_at`
+
+	selectAffiliate = `select ` + affiliateColumns + ` from fature.affiliates a where a.id = $1`
+
+	selectAffiliateByUser = `select ` + affiliateColumns + ` from fature.affiliates a where a.user_id = $1`
+
+	// A retired code still finds its owner.
+	selectAffiliateByCode = `
+		select ` + affiliateColumns + `
+		from fature.referral_codes c join fature.affiliates a on a.id = c.affiliate_id
+		where lower(c.code) collate "C" = $1`
+
+	listAffiliates = `
+		select ` + affiliateColumns + ` from fature.affiliates a
+		where ($1::uuid is null or a.id < $1)
+			and ($3::fature.user_status is null or a.status = $3)
+			and ($4::fature.affiliate_category is null or a.category = $4)
+			and ($5::integer is null or a.level = $5)
+		order by a.id desc limit $2`
+
+	updateAffiliate = `
+		update fature.affiliates a set
+			status = coalesce($2, status), category = coalesce($3, category), updated_at = now()
+		where id = $1
+		returning ` + affiliateColumns
+
+	selectCodes = `
+		select code, affiliate_id, created_at, retired_at from fature.referral_codes
+		where affiliate_id = $1 order by created_at desc, id desc`
+
+	lockAffiliate = `select from fature.affiliates where id = $1 for no key update`
+
+	retireCodes = `
+		update fature.referral_codes set retired_at = now()
+		where affiliate_id = $1 and retired_at is null and lower(code) collate "C" <> $2`
+
+	// Tells whose the code is afterwards: taken anew, or back from retirement.
+	takeCode = `
+		with taken as (
+			insert into fature.referral_codes as c (id, code, affiliate_id) values ($1, $2, $3)
+			on conflict (lower(code) collate "C") do update set retired_at = null where c.affiliate_id = $3
+			returning affiliate_id)
+		select affiliate_id from taken
+		union all
+		select affiliate_id from fature.referral_codes where lower(code) collate "C" = $4
+		limit 1`
+
+	updateCode = `
+		update fature.affiliates a set referral_code = $2, updated_at = now() where id = $1
+		returning ` + affiliateColumns
+)
+
+// What a batch of drafts names, and what it becomes.
+const (
+	selectTakenCodes = `select lower(code) from fature.referral_codes where lower(code) collate "C" = any($1)`
+
+	selectTakenEmails = `select email_canon from fature.users where email_canon = any($1)`
+
+	selectUsersThere = `select id from fature.users where id = any($1)`
+
+	selectUsersTaken = `select user_id from fature.affiliates where user_id = any($1)`
+
+	selectAffiliatesThere = `select id from fature.affiliates where id = any($1)`
+
+	selectReferrers = `
+		select lower(code) as code, affiliate_id from fature.referral_codes where lower(code) collate "C" = any($1)`
+
+	insertUsers = `
+		insert into fature.users (id, email, email_canon, name, original_id, migrated_from)
+		select * from unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[])`
+
+	insertAffiliates = `
+		insert into fature.affiliates as a (id, user_id, parent_id, referral_code, category, status, level)
+		select id, user_id, parent_id, code, category::fature.affiliate_category, status::fature.user_status, level
+		from unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::integer[])
+			as d (id, user_id, parent_id, code, category, status, level)
+		returning ` + affiliateColumns
+
+	insertCodes = `
+		insert into fature.referral_codes (id, code, affiliate_id)
+		select * from unnest($1::uuid[], $2::text[], $3::uuid[])`
+)
+
+const (
+	selectOwners = `
+		select customer_id, affiliate_id, code, from_at from fature.customer_owners
+		where customer_id = any($1) order by customer_id, from_at`
+
+	// The earliest attribution of a customer is when the programme first knew it.
+	insertCustomers = `
+		insert into fature.customers as c (id, attributed_at)
+		select id, min(at) from unnest($1::text[], $2::timestamptz[]) as d (id, at) group by id order by id
+		on conflict (id) do update set attributed_at = excluded.attributed_at
+			where excluded.attributed_at < c.attributed_at`
+
+	lockCustomers = `select from fature.customers where id = any($1) order by id for no key update`
+
+	insertOwners = `
+		insert into fature.customer_owners (id, customer_id, affiliate_id, code, from_at)
+		select d.* from unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::timestamptz[])
+			as d (id, customer_id, affiliate_id, code, at)
+		where (
+			select o.affiliate_id from fature.customer_owners o
+			where o.customer_id = d.customer_id and o.from_at <= d.at
+			order by o.from_at desc limit 1) is null
+		on conflict (customer_id, from_at) do nothing`
+
+	selectOwnersAt = `
+		select o.customer_id, o.affiliate_id, o.code, o.from_at
+		from unnest($1::text[], $2::timestamptz[]) with ordinality as d (customer_id, at, n)
+		cross join lateral (
+			select * from fature.customer_owners o
+			where o.customer_id = d.customer_id and o.from_at <= d.at
+			order by o.from_at desc limit 1) o
+		order by d.n`
+)

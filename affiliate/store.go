@@ -1,0 +1,160 @@
+package affiliate
+
+import (
+	"context"
+	"iter"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/shopspring/decimal"
+
+	"github.com/fature/fature/hierarchy"
+	"github.com/fature/fature/internal/fault"
+	"github.com/fature/fature/internal/page"
+	"github.com/fature/fature/internal/pg"
+)
+
+// Affiliate is a user who promotes: at most one for a user. It is closed, but
+// never deleted, since its lines remain.
+type Affiliate struct {
+	ID           uuid.UUID  `db:"id"`
+	UserID       uuid.UUID  `db:"user_id"`
+	ParentID     *uuid.UUID `db:"parent_id"` // nil at a root
+	ReferralCode string     `db:"referral_code"`
+	Category     Category   `db:"category"`
+	Status       Status     `db:"status"`
+	Level        int        `db:"level"` // 0 at a root
+
+	// Totals as last folded; Run folds every few seconds.
+	LifetimeVolume      decimal.Decimal `db:"lifetime_volume"`
+	LifetimeCommissions decimal.Decimal `db:"lifetime_commissions"`
+
+	CreatedAt time.Time `db:"created_at"`
+	UpdatedAt time.Time `db:"updated_at"`
+}
+
+// Store is the affiliates of a programme.
+type Store struct {
+	db   pg.DB
+	tree *hierarchy.Store
+}
+
+// New makes the store of a programme's affiliates, who take their places in
+// tree.
+func New(db pg.DB, tree *hierarchy.Store) *Store { return &Store{db: db, tree: tree} }
+
+// WithTx returns a store that works inside tx.
+func (s *Store) WithTx(tx pgx.Tx) *Store {
+	return &Store{db: pg.Bind(s.db, tx), tree: s.tree.WithTx(tx)}
+}
+
+// Get finds an affiliate by its id, or ErrNotFound.
+func (s *Store) Get(ctx context.Context, id uuid.UUID) (Affiliate, error) {
+	a, err := pg.One[Affiliate](ctx, s.db, selectAffiliate, id)
+	return a, fail("get", missing(err, ErrNotFound))
+}
+
+// GetByUser finds the affiliate that a user is, or ErrNotFound.
+func (s *Store) GetByUser(ctx context.Context, userID uuid.UUID) (Affiliate, error) {
+	a, err := pg.One[Affiliate](ctx, s.db, selectAffiliateByUser, userID)
+	return a, fail("get by user", missing(err, ErrNotFound))
+}
+
+// GetByCode finds an affiliate by a referral code, in any case; a retired code
+// still finds its owner. Else ErrNotFound.
+func (s *Store) GetByCode(ctx context.Context, code string) (Affiliate, error) {
+	a, err := pg.One[Affiliate](ctx, s.db, selectAffiliateByCode, lookup(code))
+	return a, fail("get by code", missing(err, ErrNotFound))
+}
+
+// Filter narrows a list of affiliates; its zero value does not.
+type Filter struct {
+	Status   Status
+	Category Category
+	Level    *int
+	After    string // the Next of the page before
+	Limit    int    // defaults to 50, at most 1,000
+}
+
+// List reads a page of affiliates, the newest first.
+func (s *Store) List(ctx context.Context, f Filter) (page.Page[Affiliate], error) {
+	return listBy(ctx, s.db, "list", f.After, f.Limit,
+		func(a Affiliate) uuid.UUID { return a.ID }, listAffiliates, none(f.Status), none(f.Category), f.Level)
+}
+
+// All walks every affiliate that the filter leaves, page by page.
+func (s *Store) All(ctx context.Context, f Filter) iter.Seq2[Affiliate, error] {
+	return page.All(func(after string) (page.Page[Affiliate], error) {
+		f.After = after
+		return s.List(ctx, f)
+	})
+}
+
+// Change is what to change of an affiliate; a zero field stays as it is. Its
+// place in the tree changes by hierarchy.Move.
+type Change struct {
+	Status   Status
+	Category Category
+}
+
+// Update changes an affiliate's standing, from the next rating on; the history
+// keeps what was. Errors: InvalidError by field, ErrNotFound.
+func (s *Store) Update(ctx context.Context, id uuid.UUID, change Change) (Affiliate, error) {
+	var c fault.Check
+	c.That(change.Status == "" || change.Status.Valid(), "status", "%.40q is not a status", string(change.Status))
+	c.That(change.Category == "" || change.Category.Valid(), "category", "%.40q is not a category", string(change.Category))
+	if err := c.Done(); err != nil {
+		return Affiliate{}, fail("update", err)
+	}
+	var changed Affiliate
+	err := pg.InTx(ctx, s.db, func(tx pg.DB) (err error) {
+		changed, err = pg.One[Affiliate](ctx, tx, updateAffiliate, id, none(change.Status), none(change.Category))
+		return missing(err, ErrNotFound)
+	})
+	return changed, fail("update", err)
+}
+
+// ReferralCode is a code that leads to an affiliate.
+type ReferralCode struct {
+	Code        string     `db:"code"`
+	AffiliateID uuid.UUID  `db:"affiliate_id"`
+	CreatedAt   time.Time  `db:"created_at"`
+	RetiredAt   *time.Time `db:"retired_at"` // nil while it is handed out
+}
+
+// Codes lists an affiliate's referral codes, the newest first.
+func (s *Store) Codes(ctx context.Context, id uuid.UUID) ([]ReferralCode, error) {
+	codes, err := pg.All[ReferralCode](ctx, s.db, selectCodes, id)
+	return codes, fail("codes", err)
+}
+
+// ChangeCode gives an affiliate another referral code, a generated one where
+// code is empty. The code it had retires, but goes on leading to it; the
+// affiliate may come back to it. Errors: InvalidError, ErrCodeTaken,
+// ErrNotFound.
+func (s *Store) ChangeCode(ctx context.Context, id uuid.UUID, code string) (Affiliate, error) {
+	if code == "" {
+		code = newCode()
+	}
+	if err := checkCode(code); err != nil {
+		return Affiliate{}, fail("change code", fault.In("code", err))
+	}
+	var changed Affiliate
+	err := pg.InTx(ctx, s.db, func(tx pg.DB) (err error) {
+		var owner uuid.UUID
+		var b pgx.Batch
+		b.Queue(lockAffiliate, id)
+		b.Queue(retireCodes, id, lookup(code))
+		b.Queue(takeCode, pg.NewID(), code, id, lookup(code)).QueryRow(func(row pgx.Row) error { return row.Scan(&owner) })
+		if err := pg.Send(ctx, tx, &b); err != nil {
+			return err
+		}
+		if owner != id {
+			return ErrCodeTaken
+		}
+		changed, err = pg.One[Affiliate](ctx, tx, updateCode, id, code)
+		return missing(err, ErrNotFound)
+	})
+	return changed, fail("change code", err)
+}

@@ -1,0 +1,2 @@
+// Package commission says who earns what from an event.
+package commission

@@ -1,0 +1,131 @@
+package commission
+
+import (
+	"encoding/json"
+	"strconv"
+
+	"github.com/shopspring/decimal"
+)
+
+// MarshalJSON writes what AppendJSON does.
+func (c Calculation) MarshalJSON() ([]byte, error) {
+	return c.AppendJSON(make([]byte, 0, 512)), nil
+}
+
+// AppendJSON adds the calculation to b as compact JSON, decimals as strings
+// with the digits they have. It is the fast way to store many, and does not
+// depend on what the host has set in package decimal.
+func (c *Calculation) AppendJSON(b []byte) []byte {
+	b = appendText(append(b, `{"plan":`...), c.Plan)
+	b = appendInt(append(b, `,"version":`...), c.Version)
+	b = append(append(append(b, `,"plan_id":"`...), c.PlanID.String()...), '"')
+	b = appendText(append(b, `,"rule":`...), c.Rule)
+	b = appendInt(append(b, `,"level":`...), c.Level)
+	if c.Place != 0 {
+		b = appendInt(append(b, `,"place":`...), c.Place)
+	}
+	b = appendText(append(b, `,"event":`...), string(c.Event))
+	if c.Own != nil {
+		b = append(c.Own.appendFields(append(b, `,"own":{`...)), '}')
+	}
+	b = c.appendFields(append(b, ','))
+	b = appendText(append(b, `,"currency":`...), c.Currency)
+	b = appendInt(append(b, `,"digits":`...), int(c.Digits))
+	b = appendText(append(b, `,"rounding":`...), string(c.Rounding))
+	if len(c.Caps) > 0 {
+		b = appendList(append(b, `,"caps":`...), c.Caps, CapStep.appendJSON)
+	}
+	return append(b, '}')
+}
+
+func (t *Term) appendFields(b []byte) []byte {
+	b = appendText(append(b, `"kind":`...), t.Kind)
+	b = appendText(append(b, `,"of":`...), string(t.Of))
+	b = appendDecimal(append(b, `,"base":`...), t.Base)
+	b = appendDecimal(append(b, `,"rate":`...), t.Rate)
+	if t.By != "" {
+		b = appendText(append(b, `,"by":`...), t.By)
+		b = strconv.AppendInt(append(b, `,"times":`...), t.Times, 10)
+	}
+	b = appendDecimal(append(b, `,"unrounded":`...), t.Unrounded)
+	return appendDecimal(append(b, `,"rounded":`...), t.Rounded)
+}
+
+func (s CapStep) appendJSON(b []byte) []byte {
+	b = appendDecimal(append(b, `{"max":`...), s.Max)
+	b = appendList(append(b, `,"lines":`...), s.Lines, func(d decimal.Decimal, b []byte) []byte {
+		return appendDecimal(b, d)
+	})
+	b = appendInt(append(b, `,"line":`...), s.Line)
+	return append(appendDecimal(append(b, `,"share":`...), s.Share), '}')
+}
+
+// MarshalJSON writes the amounts as strings with the currency's decimals, and
+// leaves out those that are zero.
+func (s Skip) MarshalJSON() ([]byte, error) {
+	b := append(make([]byte, 0, 96), '{')
+	if s.Rule != "" {
+		b = append(appendText(append(b, `"rule":`...), s.Rule), ',')
+	}
+	b = appendInt(append(b, `"level":`...), s.Level)
+	b = appendText(append(b, `,"reason":`...), string(s.Reason))
+	if !s.Breakage.IsZero() {
+		b = appendDecimal(append(b, `,"breakage":`...), s.Breakage)
+	}
+	if !s.Capped.IsZero() {
+		b = appendDecimal(append(b, `,"capped":`...), s.Capped)
+	}
+	return append(b, '}'), nil
+}
+
+func appendList[T any](b []byte, items []T, item func(T, []byte) []byte) []byte {
+	b = append(b, '[')
+	for i, it := range items {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		b = item(it, b)
+	}
+	return append(b, ']')
+}
+
+func appendInt(b []byte, n int) []byte { return strconv.AppendInt(b, int64(n), 10) }
+
+// appendDecimal writes every digit, zeros at the end as well.
+func appendDecimal(b []byte, d decimal.Decimal) []byte {
+	b = append(b, '"')
+	places := -int(d.Exponent())
+	if places < 0 || places > 18 || d.NumDigits() > 18 {
+		return append(append(b, d.StringFixed(max(0, -d.Exponent()))...), '"')
+	}
+	n := d.CoefficientInt64()
+	if n < 0 {
+		b, n = append(b, '-'), -n
+	}
+	start := len(b)
+	b = strconv.AppendInt(b, n, 10)
+	for len(b)-start <= places { // a zero before the point
+		b = append(b[:start], append([]byte{'0'}, b[start:]...)...)
+	}
+	if places > 0 {
+		point := len(b) - places
+		b = append(b, 0)
+		copy(b[point+1:], b[point:])
+		b[point] = '.'
+	}
+	return append(b, '"')
+}
+
+// appendText quotes a string; most need no escape.
+func appendText(b []byte, s string) []byte {
+	for i := range len(s) {
+		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+			quoted, err := json.Marshal(s)
+			if err != nil {
+				panic("commission: a string that is not JSON: " + err.Error()) // encoding/json has none
+			}
+			return append(b, quoted...)
+		}
+	}
+	return append(append(append(b, '"'), s...), '"')
+}

@@ -1,0 +1,123 @@
+package commission
+
+import (
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/shopspring/decimal"
+
+	"github.com/fature/fature/affiliate"
+	"github.com/fature/fature/internal/fault"
+	"github.com/fature/fature/internal/money"
+	"github.com/fature/fature/transaction"
+)
+
+// Plan is a version of a document, compiled for rating. It does not change,
+// may be used by several goroutines at once, and is made by NewPlan only.
+type Plan struct {
+	ID       uuid.UUID
+	Version  int
+	Document // to be read; changing it changes nothing that is paid
+
+	zone   *time.Location
+	hold   span
+	digits int32
+	rules  []rule
+	caps   []limit
+}
+
+// rule is an event rule compiled.
+type rule struct {
+	id           string
+	on           []transaction.Type
+	when, unless condition
+	pay          share
+	of           OverrideBase
+	inactive     Inactive
+	steps        []step
+}
+
+// share is a percent or a flat amount compiled.
+type share struct {
+	kind     string
+	rate     decimal.Decimal // the percent as written, or the flat amount
+	fraction decimal.Decimal // a hundredth of the percent
+	by       string          // what the flat amount is multiplied by, or empty
+}
+
+// step is one level of the overrides compiled.
+type step struct {
+	share
+	categories []affiliate.Category // nil is all
+}
+
+// limit is a cap per transaction compiled: an amount, or else a fraction.
+type limit struct {
+	max      decimal.Decimal
+	fraction decimal.Decimal
+}
+
+// NewPlan makes the plan of a document. The document must be valid and hold
+// nothing that this version does not rate: the errors are those of Validate
+// and of Unsupported, and of the kind fault.Invalid. Versions count from 1.
+func NewPlan(id uuid.UUID, version int, doc Document) (*Plan, error) {
+	if version < 1 {
+		return nil, fault.Field("version", "is less than 1")
+	}
+	if err := doc.Validate(); err != nil {
+		return nil, err
+	}
+	if err := doc.Unsupported(); err != nil {
+		return nil, err
+	}
+	p := &Plan{ID: id, Version: version, Document: doc}
+	return p, p.compile()
+}
+
+// compile cannot fail on a valid document; it passes on what would say so.
+func (p *Plan) compile() (err error) {
+	if p.digits, err = money.Digits(p.Currency); err != nil {
+		return fault.In("currency", err)
+	}
+	if p.zone, err = loadZone(p.Timezone); err != nil {
+		return fault.In("timezone", err)
+	}
+	if p.Hold != "" {
+		if p.hold, err = p.Hold.parse(); err != nil {
+			return fault.In("hold", err)
+		}
+	}
+	if p.Rounding == "" {
+		p.Rounding = HalfUp
+	}
+	for _, r := range p.Rules {
+		p.rules = append(p.rules, r.compile())
+	}
+	for _, c := range p.Caps {
+		p.caps = append(p.caps, limit{max: c.Max.value(), fraction: c.Percent.value().Shift(-2)})
+	}
+	return nil
+}
+
+func (r Rule) compile() rule {
+	compiled := rule{
+		id: r.ID, on: slices.Clone(r.On),
+		when: r.When.compile(), unless: r.Unless.compile(),
+		pay: newShare(r.Pay.Percent, r.Pay.Flat),
+		of:  r.Overrides.Of, inactive: r.Overrides.Inactive,
+	}
+	compiled.pay.by = r.Pay.MultiplyBy
+	for _, s := range r.Overrides.Steps {
+		compiled.steps = append(compiled.steps, step{newShare(s.Percent, s.Flat), slices.Clone(s.Categories)})
+	}
+	return compiled
+}
+
+func newShare(percent, flat Decimal) share {
+	if flat != "" {
+		return share{kind: kindFlat, rate: flat.value()}
+	}
+	rate := percent.value()
+	return share{kind: kindPercent, rate: rate, fraction: rate.Shift(-2)}
+}

@@ -1,0 +1,194 @@
+package commission
+
+import (
+	"context"
+	"errors"
+	"iter"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/shopspring/decimal"
+
+	"github.com/fature/fature/internal/fault"
+	"github.com/fature/fature/internal/page"
+	"github.com/fature/fature/internal/pg"
+)
+
+// Kind is what a posted line is.
+type Kind string
+
+// The kinds. A posted line is never rewritten: a reversal or an adjustment
+// corrects it.
+const (
+	Earning    Kind = "earning"
+	Reversal   Kind = "reversal"
+	Adjustment Kind = "adjustment"
+)
+
+// Status is where a posted line stands.
+type Status string
+
+// The states.
+const (
+	Pending  Status = "pending" // on hold until AvailableAt
+	Approved Status = "approved"
+	Paid     Status = "paid"
+	Void     Status = "void"
+)
+
+// Commission is a posted line. Amounts are in Currency, rounded to its
+// decimals; times are UTC.
+type Commission struct {
+	ID            uuid.UUID       `db:"id"`
+	TransactionID *uuid.UUID      `db:"transaction_id"`
+	TransactionAt *time.Time      `db:"transaction_at"`
+	StatementID   *uuid.UUID      `db:"statement_id"`
+	AffiliateID   uuid.UUID       `db:"affiliate_id"`
+	Kind          Kind            `db:"kind"`
+	PlanID        *uuid.UUID      `db:"plan_id"`
+	Rule          string          `db:"rule"`
+	Level         int             `db:"level"`
+	BaseAmount    decimal.Decimal `db:"base_amount"`
+	Rate          decimal.Decimal `db:"rate"`         // the percent as written, or the flat amount
+	Amount        decimal.Decimal `db:"amount"`       // before caps
+	FinalAmount   decimal.Decimal `db:"final_amount"` // after caps: what is paid
+	Currency      string          `db:"currency"`
+	Status        Status          `db:"status"`
+	AvailableAt   time.Time       `db:"available_at"`
+	ReversesID    *uuid.UUID      `db:"reverses_id"`
+	ReversesAt    *time.Time      `db:"reverses_at"`
+	PayoutID      *uuid.UUID      `db:"payout_id"`
+	Calculation   Calculation     `db:"calculation"`
+	CreatedAt     time.Time       `db:"created_at"` // its transaction's
+	RecordedAt    time.Time       `db:"recorded_at"`
+}
+
+// Post makes the posted line of what a transaction earns: pending until its
+// hold is over. at is the transaction's time.
+func Post(l Line, transactionID uuid.UUID, at, now time.Time) Commission {
+	return Commission{
+		ID: pg.NewID(), TransactionID: &transactionID, TransactionAt: &at, AffiliateID: l.AffiliateID,
+		Kind: Earning, PlanID: &l.Calculation.PlanID, Rule: l.Rule, Level: l.Level,
+		BaseAmount: l.Base, Rate: l.Rate, Amount: l.Amount, FinalAmount: l.Final, Currency: l.Calculation.Currency,
+		Status: Pending, AvailableAt: l.AvailableAt, Calculation: l.Calculation, CreatedAt: at, RecordedAt: now,
+	}
+}
+
+// Store is the posted lines of a programme. They are written by
+// fature.Program.Record.
+type Store struct{ db pg.DB }
+
+// New makes the store of a programme's lines.
+func New(db pg.DB) *Store { return &Store{db: db} }
+
+// WithTx returns a store that reads inside tx.
+func (s *Store) WithTx(tx pgx.Tx) *Store { return &Store{db: pg.Bind(s.db, tx)} }
+
+// Get finds a line by its id, or ErrNotFound. It probes every month.
+func (s *Store) Get(ctx context.Context, id uuid.UUID) (Commission, error) {
+	c, err := pg.One[Commission](ctx, s.db, selectCommission, id)
+	if errors.Is(err, pgx.ErrNoRows) {
+		err = ErrNotFound
+	}
+	return c, fail("get", err)
+}
+
+// Filter narrows a list of lines; its zero value does not.
+type Filter struct {
+	AffiliateID   uuid.UUID
+	TransactionID uuid.UUID
+	Status        Status
+	Rule          string
+	From, To      time.Time // of the transaction: from From on, before To
+	After         string    // the Next of the page before
+	Limit         int       // defaults to 50, at most 1,000
+}
+
+// position is where a list of lines goes on.
+type position struct {
+	At time.Time `json:"t"`
+	ID uuid.UUID `json:"i"`
+}
+
+// List reads a page of lines, those of the latest transactions first.
+func (s *Store) List(ctx context.Context, f Filter) (page.Page[Commission], error) {
+	var none page.Page[Commission]
+	var from position
+	if f.After != "" {
+		var err error
+		if from, err = page.Parse[position](f.After); err != nil {
+			return none, fail("list", err)
+		}
+	}
+	size, err := page.Limit(f.Limit)
+	if err != nil {
+		return none, fail("list", err)
+	}
+	var c fault.Check
+	if f.Status != "" {
+		oneOfStatus(&c, f.Status)
+	}
+	if err := c.Done(); err != nil {
+		return none, fail("list", err)
+	}
+	rows, err := pg.All[Commission](ctx, s.db, listCommissions, from.At, from.ID, size+1,
+		f.AffiliateID, f.TransactionID, string(f.Status), f.Rule, f.From, f.To)
+	if err != nil {
+		return none, fail("list", err)
+	}
+	return page.Cut(rows, size, func(c Commission) position { return position{c.CreatedAt, c.ID} }), nil
+}
+
+func oneOfStatus(c *fault.Check, s Status) {
+	switch s {
+	case Pending, Approved, Paid, Void:
+	default:
+		c.That(false, "status", "%.40q is not a status", string(s))
+	}
+}
+
+// All walks every line that the filter leaves, page by page.
+func (s *Store) All(ctx context.Context, f Filter) iter.Seq2[Commission, error] {
+	return page.All(func(after string) (page.Page[Commission], error) {
+		f.After = after
+		return s.List(ctx, f)
+	})
+}
+
+// QueueLines reads the lines of transactions by id and time, in the order of
+// rules and levels as posted.
+func QueueLines(b *pgx.Batch, into *[]Commission, transactions []uuid.UUID, at []time.Time) {
+	pg.Queue(b, into, selectLines, transactions, at)
+}
+
+// insertColumns are the columns of a new line, in the order of values.
+var insertColumns = []string{
+	"id", "transaction_id", "transaction_at", "affiliate_id", "kind", "plan_id", "rule", "level",
+	"base_amount", "rate", "amount", "final_amount", "currency", "status", "available_at", "calculation", "created_at", "recorded_at",
+}
+
+func (c *Commission) values() ([]any, error) {
+	return []any{
+		c.ID, c.TransactionID, c.TransactionAt, c.AffiliateID, string(c.Kind), c.PlanID, c.Rule, int32(c.Level), //nolint:gosec // a depth
+		c.BaseAmount, c.Rate, c.Amount, c.FinalAmount, c.Currency, string(c.Status), c.AvailableAt,
+		string(c.Calculation.AppendJSON(nil)), c.CreatedAt, c.RecordedAt,
+	}, nil
+}
+
+// QueueInsert posts a few lines by one statement.
+func QueueInsert(b *pgx.Batch, lines []Commission) error {
+	columns, err := pg.Columns(len(insertColumns), len(lines), func(i int) ([]any, error) { return lines[i].values() })
+	if err != nil {
+		return err
+	}
+	b.Queue(insertCommissions, columns...)
+	return nil
+}
+
+// Copy posts many lines by COPY.
+func Copy(ctx context.Context, tx pg.DB, lines []Commission) error {
+	_, err := tx.CopyFrom(ctx, pg.Table(tx, "commissions"), insertColumns,
+		pgx.CopyFromSlice(len(lines), func(i int) ([]any, error) { return lines[i].values() }))
+	return err
+}

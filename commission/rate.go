@@ -1,0 +1,195 @@
+package commission
+
+import (
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/shopspring/decimal"
+
+	"github.com/fature/fature/affiliate"
+	"github.com/fature/fature/internal/fault"
+	"github.com/fature/fature/internal/money"
+	"github.com/fature/fature/transaction"
+)
+
+// Member is one place in the upline of an event, as it is at rating.
+type Member struct {
+	ID       uuid.UUID
+	Active   bool
+	Category affiliate.Category
+}
+
+// Input is an event and all that its rating depends on but the facts.
+type Input struct {
+	Plan   *Plan             // in force for the event's own affiliate at the event's time; nil is none
+	Event  transaction.Event // normalised
+	Upline []Member          // the event's own affiliate first, then its ancestors, nearest first; empty is nobody
+}
+
+// Need names a counter that the rating of an event reads: to be locked and
+// read, and handed to Rate in the Facts.
+type Need struct {
+	Rule   string // the rule's id, or empty for a cap
+	Kind   string // what is counted
+	Holder string // whose it is: a customer or an affiliate
+	Bucket string // the period that it counts in, or empty
+}
+
+// Facts are the values of the counters that Needs named.
+type Facts map[Need]decimal.Decimal
+
+// Needs names the counters that the rating of an event reads. No rule that
+// this version rates has any.
+func Needs(Input) []Need { return nil }
+
+// Rate says what an event earns, and why what it does not. The same input and
+// facts give the same outcome: it reads no clock and nothing else.
+//
+// Every line is rounded once, to the decimals of the plan's currency, and then
+// capped. An event that takes another back pays under no rule: it reverses the
+// lines as they were posted.
+//
+// The errors are of the kind fault.Invalid: an amount that is negative, finer
+// than the currency, or out of range; another currency than the plan's; a line
+// that no row could hold; a plan that NewPlan did not make.
+func Rate(in Input, _ Facts) (Outcome, error) {
+	switch {
+	case len(in.Upline) == 0:
+		return Outcome{Skipped: []Skip{{Reason: ReasonUnattributed}}}, nil
+	case in.Plan == nil:
+		return Outcome{Skipped: []Skip{{Reason: ReasonNoPlan}}}, nil
+	}
+	if err := in.check(); err != nil {
+		return Outcome{}, err
+	}
+	r := rating{
+		Input:     in,
+		available: in.Plan.hold.after(in.Event.At, in.Plan.zone),
+		lines:     make([]Line, 0, 1+len(in.Upline)),
+	}
+	for i := range in.Plan.rules {
+		r.rate(&in.Plan.rules[i])
+	}
+	for _, c := range in.Plan.caps {
+		r.cap(c)
+	}
+	return r.outcome()
+}
+
+// check refuses what a host could not have recorded, before any arithmetic.
+func (in *Input) check() error {
+	if in.Plan.rules == nil {
+		return fault.Field("plan", "was not made by NewPlan")
+	}
+	if c := in.Event.Currency; c != "" && c != in.Plan.Currency {
+		return fault.Field("currency", "is %.8s, but the plan's is %s", c, in.Plan.Currency)
+	}
+	if err := money.Check(in.Event.Amount, in.Plan.digits); err != nil {
+		return fault.In("amount", err)
+	}
+	if in.Event.Amount.IsNegative() {
+		return fault.Field("amount", "is negative: the type says what it means")
+	}
+	return nil
+}
+
+// rating is the work on one event.
+type rating struct {
+	Input
+	available time.Time
+	lines     []Line
+	skipped   []Skip
+}
+
+// rate adds what one rule pays.
+func (r *rating) rate(rule *rule) {
+	if reason := rule.refuses(&r.Input); reason != "" {
+		r.skip(Skip{Rule: rule.id, Reason: reason})
+		return
+	}
+	times, ok := rule.pay.times(r.Event.Metadata)
+	if !ok {
+		r.skip(Skip{Rule: rule.id, Reason: ReasonMetadata})
+		return
+	}
+	own := r.Plan.term(&rule.pay, Term{Of: OfAmount, Base: r.Event.Amount, Times: times})
+	claim := claim{rule: rule.id, term: own}
+	if !r.Upline[0].Active {
+		claim.lost = ReasonInactive
+	}
+	r.post(&claim)
+	r.override(rule, &own)
+}
+
+// refuses is why the rule does not pay for the event, or empty.
+func (rule *rule) refuses(in *Input) Reason {
+	if !slices.Contains(rule.on, in.Event.Type) || in.Event.Reverses != uuid.Nil {
+		return ReasonType
+	}
+	if reason := rule.when.fails(in); reason != "" {
+		return reason
+	}
+	return rule.unless.excludes(in)
+}
+
+// claim is what a plan promises to one level, and who takes it.
+type claim struct {
+	rule  string
+	level int
+	place int    // the receiver's, in the upline
+	lost  Reason // why nobody takes it, or empty
+	term  Term
+	own   *Term // the level-0 commission, where it was paid on that
+}
+
+// post makes a claim a line, or a skip where nobody takes it or it is zero.
+func (r *rating) post(c *claim) {
+	amount := c.term.Rounded
+	switch {
+	case c.lost != "":
+		r.skip(Skip{Rule: c.rule, Level: c.level, Reason: c.lost, Breakage: amount})
+		return
+	case amount.IsZero():
+		r.skip(Skip{Rule: c.rule, Level: c.level, Reason: ReasonZero})
+		return
+	}
+	r.lines = append(r.lines, Line{
+		AffiliateID: r.Upline[c.place].ID, Rule: c.rule, Level: c.level,
+		Base: c.term.Base, Rate: c.term.Rate, Amount: amount, Final: amount,
+		AvailableAt: r.available, Calculation: r.calculation(c),
+	})
+}
+
+func (r *rating) skip(s Skip) { r.skipped = append(r.skipped, s) }
+
+func (r *rating) calculation(c *claim) Calculation {
+	p := r.Plan
+	calculation := Calculation{
+		Plan: p.Name, Version: p.Version, PlanID: p.ID, Rule: c.rule, Level: c.level,
+		Event: r.Event.Type, Own: c.own, Term: c.term,
+		Currency: p.Currency, Digits: p.digits, Rounding: p.Rounding,
+	}
+	if c.place != c.level {
+		calculation.Place = c.place
+	}
+	return calculation
+}
+
+// outcome sorts out the lines that caps took whole, and refuses those that no
+// row could hold.
+func (r *rating) outcome() (Outcome, error) {
+	posted := r.lines[:0]
+	for _, line := range r.lines {
+		if line.Amount.GreaterThan(money.Max) {
+			return Outcome{}, fault.Field("amount", "is too large: rule %s would pay %s at level %d, more than %s",
+				line.Rule, line.Amount, line.Level, money.Max)
+		}
+		if line.Final.IsZero() {
+			r.skip(Skip{Rule: line.Rule, Level: line.Level, Reason: ReasonCap, Capped: line.Amount})
+			continue
+		}
+		posted = append(posted, line)
+	}
+	return Outcome{Lines: posted, Skipped: r.skipped}, nil
+}

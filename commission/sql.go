@@ -1,0 +1,75 @@
+package commission
+
+// The SQL of commission_plans, plan_assignments and commissions, in the order
+// of the methods.
+const (
+	lockPlans = `select pg_advisory_xact_lock(hashtextextended('fature plans ' || $1, 0))`
+
+	selectCurrency = `select currency from fature.commission_plans order by published_at, id limit 1`
+
+	planColumns = `id, name, version, document, published_at`
+
+	// The newest version under a name, if it is the same document.
+	selectNewestPlan = `
+		select ` + planColumns + ` from (
+			select * from fature.commission_plans where name = $1 order by version desc limit 1) newest
+		where document = $2::jsonb`
+
+	insertPlan = `
+		insert into fature.commission_plans (id, name, version, currency, document)
+		values ($1, $2, (select coalesce(max(version), 0) + 1 from fature.commission_plans where name = $2), $3, $4)
+		returning ` + planColumns
+
+	selectPlans = `select ` + planColumns + ` from fature.commission_plans where id = any($1)`
+
+	listPlans = `
+		select ` + planColumns + ` from fature.commission_plans
+		where ($1::uuid is null or id < $1) and ($3 = '' or name = $3)
+		order by id desc limit $2`
+
+	insertAssignment = `
+		insert into fature.plan_assignments (id, scope, scope_id, plan_id, from_at) values ($1, $2, $3, $4, $5)`
+
+	selectAssignments = `
+		select scope, scope_id, plan_id, from_at from fature.plan_assignments
+		where scope <> 'affiliate' or scope = 'affiliate' and scope_id = any($1)
+		order by scope, scope_id, from_at`
+)
+
+const (
+	columns = `id, transaction_id, transaction_at, statement_id, affiliate_id, kind::text, plan_id, rule, level,
+		base_amount, rate, amount, final_amount, currency, status::text, available_at,
+		reverses_id, reverses_at, payout_id, calculation, created_at, recorded_at`
+
+	selectCommission = `select ` + columns + ` from fature.commissions where id = $1`
+
+	// Zero values are no filter.
+	listCommissions = `
+		select ` + columns + ` from fature.commissions
+		where ($2 = '00000000-0000-0000-0000-000000000000'::uuid or (created_at, id) < ($1, $2))
+			and ($4 = '00000000-0000-0000-0000-000000000000'::uuid or affiliate_id = $4)
+			and ($5 = '00000000-0000-0000-0000-000000000000'::uuid or transaction_id = $5)
+			and ($6 = '' or status = nullif($6, '')::fature.commission_status)
+			and ($7 = '' or rule = $7)
+			and ($8 = '0001-01-01+00'::timestamptz or created_at >= $8)
+			and ($9 = '0001-01-01+00'::timestamptz or created_at < $9)
+		order by created_at desc, id desc limit $3`
+
+	selectLines = `
+		select ` + columns + ` from fature.commissions
+		where (transaction_id, created_at) in (select * from unnest($1::uuid[], $2::timestamptz[]))
+			and created_at = any($2)
+		order by transaction_id, id`
+
+	insertCommissions = `
+		insert into fature.commissions (id, transaction_id, transaction_at, affiliate_id, kind, plan_id, rule, level,
+			base_amount, rate, amount, final_amount, currency, status, available_at, calculation, created_at, recorded_at)
+		select id, transaction_id, transaction_at, affiliate_id, kind::fature.commission_kind, plan_id, rule, level,
+			base_amount, rate, amount, final_amount, currency, status::fature.commission_status, available_at,
+			calculation::jsonb, created_at, recorded_at
+		from unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::uuid[], $5::text[], $6::uuid[], $7::text[], $8::integer[],
+			$9::numeric[], $10::numeric[], $11::numeric[], $12::numeric[], $13::text[], $14::text[], $15::timestamptz[],
+			$16::text[], $17::timestamptz[], $18::timestamptz[])
+			as l (id, transaction_id, transaction_at, affiliate_id, kind, plan_id, rule, level,
+			base_amount, rate, amount, final_amount, currency, status, available_at, calculation, created_at, recorded_at)`
+)

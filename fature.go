@@ -1,0 +1,205 @@
+// Package fature is an affiliate programme inside a Go application, on the
+// application's own PostgreSQL: affiliates in a tree without a limit of
+// levels, the events that earn them commissions, and the plans that say how
+// much.
+//
+// Every write can join a transaction that the host already has: an order and
+// its commissions are committed together or not at all. No daemon is needed.
+// Money is exact: decimals and NUMERIC throughout, every line explained, and
+// nothing that was posted is ever rewritten.
+//
+//	program, err := fature.New(ctx, fature.Config{Pool: pool})
+//	ana, err := program.Affiliates.Create(ctx, affiliate.Draft{Email: "ana@example.com", Name: "Ana"})
+//	results, err := program.Record(ctx, transaction.Event{
+//		AffiliateID: ana.ID, Type: transaction.Sale, Amount: order.Total,
+//		SourceTable: "orders", OriginalID: order.ID,
+//	})
+package fature
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/fature/fature/affiliate"
+	"github.com/fature/fature/commission"
+	"github.com/fature/fature/hierarchy"
+	"github.com/fature/fature/internal/fault"
+	"github.com/fature/fature/internal/money"
+	"github.com/fature/fature/internal/partition"
+	"github.com/fature/fature/internal/pg"
+	"github.com/fature/fature/migrate"
+	"github.com/fature/fature/transaction"
+)
+
+// Config says what a programme works with. Only Pool is needed.
+type Config struct {
+	// Pool is the host's own; fature never closes it.
+	Pool *pgxpool.Pool
+	// Schema holds the programme's tables. Defaults to "fature".
+	Schema string
+	// Currency fixes the programme's, by ISO 4217. Defaults to that of its
+	// first plan.
+	Currency string
+	// MaxDepth is the deepest level of the tree. Defaults to 255.
+	MaxDepth int
+	// Logger is told of background work and of retries. Defaults to silence.
+	Logger *slog.Logger
+	// Clock tells the time of events that do not say theirs. Defaults to
+	// time.Now.
+	Clock func() time.Time
+}
+
+// Validate tells every problem of the configuration at once.
+func (c Config) Validate() error {
+	var check fault.Check
+	check.That(c.Pool != nil, "Pool", "is nil")
+	if c.Schema != "" {
+		check.Err("Schema", pg.CheckSchema(c.Schema))
+	}
+	if c.Currency != "" {
+		check.Err("Currency", checkCurrency(c.Currency))
+	}
+	check.That(c.MaxDepth >= 0, "MaxDepth", "is negative")
+	return check.Done()
+}
+
+// checkCurrency refuses currencies whose decimals the columns do not hold.
+func checkCurrency(code string) error {
+	digits, err := money.Digits(code)
+	if err == nil && digits > 2 {
+		err = fmt.Errorf("%s has %d decimals, and the tables hold 2", code, digits)
+	}
+	return err
+}
+
+// Program is one affiliate programme. It is safe for concurrent use.
+type Program struct {
+	Users        *affiliate.Users
+	Affiliates   *affiliate.Store
+	Customers    *affiliate.Customers
+	Hierarchy    *hierarchy.Store
+	Transactions *transaction.Store
+	Plans        *commission.Plans
+	Commissions  *commission.Store
+
+	db       pg.DB // the pool, or the host's transaction
+	months   *partition.Months
+	log      *slog.Logger
+	now      func() time.Time
+	currency *atomic.Pointer[string] // known once it is fixed, for it never changes
+	owned    *pgxpool.Pool           // what Close closes
+}
+
+// New makes a programme over the host's pool. The database must have been
+// migrated: ErrNotMigrated. It makes the partitions of this month and the next
+// three.
+func New(ctx context.Context, c Config) (*Program, error) {
+	if err := c.Validate(); err != nil {
+		return nil, fmt.Errorf("fature: %w", err)
+	}
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Clock == nil {
+		c.Clock = time.Now
+	}
+	if err := checkMigrated(ctx, c); err != nil {
+		return nil, fmt.Errorf("fature: %w", err)
+	}
+	db := pg.In(c.Pool, c.Schema)
+	p := &Program{
+		db: db, log: c.Logger, now: c.Clock,
+		months: partition.New(db), currency: new(atomic.Pointer[string]),
+	}
+	p.Hierarchy = hierarchy.New(db, hierarchy.Options{MaxDepth: c.MaxDepth})
+	p.Users, p.Customers = affiliate.NewUsers(db), affiliate.NewCustomers(db)
+	p.Affiliates = affiliate.New(db, p.Hierarchy)
+	p.Transactions = transaction.New(db)
+	p.Plans, p.Commissions = commission.NewPlans(db, c.Currency), commission.New(db)
+	if err := p.months.Ahead(ctx, p.now(), monthsAhead); err != nil {
+		return nil, pg.Fail("fature: make the months ahead", err, nil)
+	}
+	return p, nil
+}
+
+func checkMigrated(ctx context.Context, c Config) error {
+	conn, err := c.Pool.Acquire(ctx)
+	if err != nil {
+		return pg.Fail("connect", err, nil)
+	}
+	defer conn.Release()
+	state, err := migrate.Status(ctx, conn.Conn(), migrate.Options{Schema: c.Schema})
+	if err != nil {
+		return err
+	}
+	if state.Version < state.Latest {
+		return fmt.Errorf("%w (it is at version %d, not %d)", ErrNotMigrated, state.Version, state.Latest)
+	}
+	return nil
+}
+
+// Open connects to a database of the program's own, migrates it, and makes the
+// programme; Close ends the connections. A host that has a pool, or roles of
+// its own for migrations, calls migrate.Up and New.
+func Open(ctx context.Context, url string, c Config) (*Program, error) {
+	pool, err := pgxpool.New(ctx, url)
+	if err != nil {
+		return nil, fmt.Errorf("fature: open: %w", err)
+	}
+	c.Pool = pool
+	p, err := open(ctx, c)
+	if err != nil {
+		pool.Close()
+		return nil, err
+	}
+	p.owned = pool
+	return p, nil
+}
+
+func open(ctx context.Context, c Config) (*Program, error) {
+	conn, err := c.Pool.Acquire(ctx)
+	if err != nil {
+		return nil, pg.Fail("fature: open", err, nil)
+	}
+	err = migrate.Up(ctx, conn.Conn(), migrate.Options{Schema: c.Schema, Logger: c.Logger})
+	conn.Release()
+	if err != nil {
+		return nil, fmt.Errorf("fature: open: %w", err)
+	}
+	return New(ctx, c)
+}
+
+// Close ends what Open began; the host's own pool stays open.
+func (p *Program) Close() {
+	if p.owned != nil {
+		p.owned.Close()
+	}
+}
+
+// WithTx returns the programme inside the host's transaction: what it does is
+// committed or rolled back with it, and a call that fails leaves the
+// transaction as it was. It takes no other connection.
+func (p *Program) WithTx(tx pgx.Tx) *Program {
+	c := *p
+	c.db, c.owned = pg.Bind(p.db, tx), nil
+	c.Users, c.Affiliates, c.Customers = p.Users.WithTx(tx), p.Affiliates.WithTx(tx), p.Customers.WithTx(tx)
+	c.Hierarchy, c.Transactions = p.Hierarchy.WithTx(tx), p.Transactions.WithTx(tx)
+	c.Plans, c.Commissions = p.Plans.WithTx(tx), p.Commissions.WithTx(tx)
+	return &c
+}
+
+// Actor is who the audit names for a change, and the request it came by.
+type Actor = pg.Actor
+
+// WithActor puts the actor of what is done with the context into it. It is
+// what the application says of itself, not authentication.
+func WithActor(ctx context.Context, a Actor) context.Context { return pg.WithActor(ctx, a) }
+
+// instant is now as it is stored: in UTC, to the microsecond.
+func (p *Program) instant() time.Time { return p.now().UTC().Truncate(time.Microsecond) }

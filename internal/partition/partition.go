@@ -1,0 +1,114 @@
+// Package partition keeps the months of the partitioned tables: it knows which
+// there are, and makes those that are missing.
+package partition
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/fature/fature/internal/pg"
+)
+
+// Months are the months in which events can be recorded: those that have a
+// partition in every table of events. Audit is by the month of the change.
+type Months struct {
+	pool  pg.DB     // outside any transaction
+	known *sync.Map // time.Time, the first instant of a month
+}
+
+// The tables that an event's month needs.
+var (
+	events = []string{"transactions", "commissions"}
+	audit  = []string{"data_audit"}
+)
+
+// New makes the keeper of a schema's months.
+func New(pool pg.DB) *Months { return &Months{pool: pool, known: new(sync.Map)} }
+
+// Of is the UTC month of a time.
+func Of(t time.Time) time.Time {
+	y, m, _ := t.UTC().Date()
+	return time.Date(y, m, 1, 0, 0, 0, 0, time.UTC)
+}
+
+// Missing tells which of the months cannot be recorded in. It asks db, which
+// may be a host's transaction, only for months it has not seen.
+func (m *Months) Missing(ctx context.Context, db pg.DB, months []time.Time) ([]time.Time, error) {
+	var unseen []time.Time
+	for _, month := range months {
+		if _, ok := m.known.Load(month); !ok {
+			unseen = append(unseen, month)
+		}
+	}
+	if len(unseen) == 0 {
+		return nil, nil
+	}
+	there, err := pg.Column[time.Time](ctx, db, selectMonths, unseen, events, len(events))
+	if err != nil {
+		return nil, err
+	}
+	for _, month := range there {
+		m.known.Store(month.UTC(), true)
+	}
+	var missing []time.Time
+	for _, month := range unseen {
+		if _, ok := m.known.Load(month); !ok {
+			missing = append(missing, month)
+		}
+	}
+	return missing, nil
+}
+
+// Forget drops what is known: a month that was there is not.
+func (m *Months) Forget() { m.known.Clear() }
+
+// Ensure makes the months in which events can be recorded, each table's in a
+// short transaction of its own. It must not be called while the caller has a
+// transaction open: it would wait for the caller's locks.
+func (m *Months) Ensure(ctx context.Context, months []time.Time) error {
+	for _, month := range months {
+		if err := m.make(ctx, events, month); err != nil {
+			return err
+		}
+		m.known.Store(month, true)
+	}
+	return nil
+}
+
+// Ahead makes the months from now's on, n of them after it, for events and for
+// the audit.
+func (m *Months) Ahead(ctx context.Context, now time.Time, n int) error {
+	for i := range n + 1 {
+		month := Of(now).AddDate(0, i, 0)
+		if err := m.make(ctx, audit, month); err != nil {
+			return err
+		}
+		if err := m.Ensure(ctx, []time.Time{month}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// make waits two seconds for locks, in the function, and tries again.
+func (m *Months) make(ctx context.Context, tables []string, month time.Time) error {
+	for _, table := range tables {
+		err := pg.Retry(ctx, m.pool, func() error {
+			_, err := m.pool.Exec(ctx, ensureMonth, table, month)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+const (
+	selectMonths = `
+		select month from fature.partitions where month = any($1) and table_name = any($2)
+		group by month having count(*) = $3`
+
+	ensureMonth = `select fature.ensure_partition($1, $2)`
+)

@@ -1,0 +1,239 @@
+package testenv
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/fature/fature/migrate"
+)
+
+// databases makes and drops the test databases of one server.
+//
+// Every database carries the name of the process that made it, and that process
+// keeps a session open under the same name. So a database without a session of
+// its maker was left by a process that was killed, and may be dropped; unless
+// it has a comment, which only a failed test gives it.
+type databases struct {
+	admin *pgxpool.Pool // on the maintenance database
+	url   string
+	owner string // prefix of the databases and name of our sessions
+	made  atomic.Int64
+}
+
+const databasePrefix = "fature_test_"
+
+// makingTemplate is the advisory lock under which templates come and go. Those
+// who clone share it, so that nobody drops the template under them.
+const makingTemplate = 0x66617475 // "fatu"
+
+// openDatabases connects to the maintenance database: for servers of ours not
+// the named one, which is pg_cron's and always has a session of it.
+func openDatabases(ctx context.Context, s *Servers) (*databases, error) {
+	adminURL := s.DatabaseURL
+	if s.Backend != "url" {
+		var err error
+		if adminURL, err = withDatabase(adminURL, "postgres"); err != nil {
+			return nil, err
+		}
+	}
+	config, err := pgxpool.ParseConfig(adminURL)
+	if err != nil {
+		return nil, err
+	}
+	d := &databases{url: adminURL, owner: databasePrefix + strings.ToLower(rand.Text()[:10])}
+	config.ConnConfig.RuntimeParams["application_name"] = d.owner
+	config.MinConns = 1 // the session that says we live
+	if d.admin, err = pgxpool.NewWithConfig(ctx, config); err != nil {
+		return nil, err
+	}
+	if _, err := d.admin.Exec(ctx, "select"); err != nil {
+		return nil, err
+	}
+	return d, d.dropAbandoned(ctx)
+}
+
+func (d *databases) dropAbandoned(ctx context.Context) error {
+	rows, _ := d.admin.Query(ctx, `
+		select d.datname from pg_database d
+		where starts_with(d.datname, $1) and d.datdba = current_user::regrole
+		  and shobj_description(d.oid, 'pg_database') is null
+		  and not exists (select from pg_stat_activity a
+		                  where starts_with(d.datname, a.application_name || '_'))`,
+		databasePrefix)
+	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		d.drop(ctx, name) // another process may be dropping it just now
+	}
+	return nil
+}
+
+// drop ignores errors: what it leaves, dropAbandoned finds.
+func (d *databases) drop(ctx context.Context, name string) {
+	_, _ = d.admin.Exec(ctx, "drop database if exists "+name+" with (force)")
+}
+
+// create makes a database, empty or a clone of the migrated template, and
+// returns its name.
+func (d *databases) create(ctx context.Context, migrated bool) (string, error) {
+	name := fmt.Sprintf("%s_%d", d.owner, d.made.Add(1))
+	if !migrated {
+		_, err := d.admin.Exec(ctx, "create database "+name+" template template0")
+		return name, err
+	}
+	for range 3 { // the template can be dropped by a test binary of other migrations
+		template, err := d.template(ctx)
+		if err != nil {
+			return "", err
+		}
+		switch done, err := d.clone(ctx, name, template); {
+		case err != nil:
+			return "", err
+		case done:
+			return name, nil
+		}
+	}
+	return "", errors.New("testenv: the template database keeps disappearing")
+}
+
+// clone reports false if the template is gone. Copying files takes half the
+// time of the default strategy, which writes them to the log.
+func (d *databases) clone(ctx context.Context, name, template string) (done bool, err error) {
+	err = d.locked(ctx, "pg_advisory_lock_shared", func(conn *pgx.Conn) error {
+		ready, err := templateReady(ctx, conn, template)
+		if err != nil || !ready {
+			return err
+		}
+		done = true
+		_, err = conn.Exec(ctx, "create database "+name+" template "+template+" strategy file_copy")
+		return err
+	})
+	return done, err
+}
+
+// template returns the name of the template of these migrations, and makes it
+// if it is not there.
+func (d *databases) template(ctx context.Context) (string, error) {
+	name := "fature_template_" + migrate.Fingerprint()
+	ready, err := templateReady(ctx, d.admin, name)
+	if err != nil || ready {
+		return name, err
+	}
+	return name, d.locked(ctx, "pg_advisory_lock", func(conn *pgx.Conn) error {
+		if ready, err := templateReady(ctx, conn, name); err != nil || ready {
+			return err
+		}
+		if err := dropTemplates(ctx, conn); err != nil {
+			return err
+		}
+		if _, err := conn.Exec(ctx, "create database "+name+" template template0"); err != nil {
+			return err
+		}
+		if err := d.migrate(ctx, name); err != nil {
+			return fmt.Errorf("testenv: migrating the template database: %w", err)
+		}
+		_, err := conn.Exec(ctx, "alter database "+name+" allow_connections false")
+		return err
+	})
+}
+
+func (d *databases) migrate(ctx context.Context, name string) error {
+	address, err := withDatabase(d.url, name)
+	if err != nil {
+		return err
+	}
+	conn, err := pgx.Connect(ctx, address)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(ctx)
+	return migrate.Up(ctx, conn, migrate.Options{})
+}
+
+// locked runs fn on one session that holds an advisory lock.
+func (d *databases) locked(ctx context.Context, lock string, fn func(*pgx.Conn) error) error {
+	conn, err := d.admin.Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Release()
+	if _, err := conn.Exec(ctx, "select "+lock+"($1)", makingTemplate); err != nil {
+		return err
+	}
+	defer conn.Exec(context.WithoutCancel(ctx), "select pg_advisory_unlock_all()")
+	return fn(conn.Conn())
+}
+
+type queryer interface {
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+}
+
+// templateReady reports whether the template is there and complete: closing it
+// to connections is the last step of making it.
+func templateReady(ctx context.Context, q queryer, name string) (ready bool, err error) {
+	err = q.QueryRow(ctx, `
+		select exists (select from pg_database where datname = $1 and not datallowconn)`, name).Scan(&ready)
+	return ready, err
+}
+
+// dropTemplates makes room: what is there belongs to older migrations, or its
+// maker was killed.
+func dropTemplates(ctx context.Context, conn *pgx.Conn) error {
+	rows, _ := conn.Query(ctx, `
+		select datname from pg_database
+		where starts_with(datname, 'fature_template_') and datdba = current_user::regrole`)
+	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
+	for _, name := range names {
+		if _, err := conn.Exec(ctx, "drop database if exists "+name+" with (force)"); err != nil {
+			return err
+		}
+	}
+	return err
+}
+
+// open makes a database and connects to it. The limit of connections is above
+// pgxpool's default of 4 on a small machine, where tests that hold one and ask
+// for another would wait for each other.
+func (d *databases) open(ctx context.Context, migrated bool) (*pgxpool.Pool, error) {
+	name, err := d.create(ctx, migrated)
+	if err != nil {
+		return nil, err
+	}
+	address, err := withDatabase(d.url, name)
+	if err != nil {
+		return nil, err
+	}
+	config, err := pgxpool.ParseConfig(address)
+	if err != nil {
+		return nil, err
+	}
+	config.MaxConns = 16
+	return pgxpool.NewWithConfig(ctx, config)
+}
+
+// keep marks a database so that dropAbandoned lets it live.
+func (d *databases) keep(ctx context.Context, name, reason string) error {
+	_, err := d.admin.Exec(ctx, "comment on database "+name+" is '"+strings.ReplaceAll(reason, "'", "''")+"'")
+	return err
+}
+
+// closePool waits for connections that are out, but not for ever: a test that
+// leaks one shall not hang, and its database is dropped by force.
+func closePool(pool *pgxpool.Pool) {
+	closed := make(chan struct{})
+	go func() { pool.Close(); close(closed) }()
+	select {
+	case <-closed:
+	case <-time.After(5 * time.Second):
+	}
+}

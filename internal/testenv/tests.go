@@ -1,0 +1,141 @@
+package testenv
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// Pool returns the migrated database that the tests of this binary share. Use
+// it in tests that touch only rows of their own making, and do not close it.
+// When a test that uses it fails, it stays as one of [Clone] does.
+func Pool(t testing.TB) *pgxpool.Pool {
+	t.Helper()
+	s := serversOf(t)
+	pool, err := s.pool()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			s.keep(t, pool)
+		}
+	})
+	return pool
+}
+
+// Clone returns a migrated database for this test alone. It is dropped when the
+// test ends, unless the test has failed: then it stays, and its address is in
+// the output of the test.
+func Clone(t testing.TB) *pgxpool.Pool {
+	t.Helper()
+	return own(t, true)
+}
+
+// Empty returns a database without a schema for this test alone, which ends as
+// one of [Clone] does.
+func Empty(t testing.TB) *pgxpool.Pool {
+	t.Helper()
+	return own(t, false)
+}
+
+// URL returns the address of a pool's database, for a second pool, a proxy or
+// psql.
+func URL(pool *pgxpool.Pool) string { return pool.Config().ConnString() }
+
+// Redis returns the address of a Redis that other packages use at the same
+// time: give each test a namespace of its own, and never flush. The test fails
+// when there is none.
+func Redis(t testing.TB) string {
+	t.Helper()
+	s := serversOf(t)
+	if s.servers.RedisURL == "" {
+		t.Fatalf("no Redis to work with, only PostgreSQL (%s). Do ONE of these:\n%s", s.servers.Backend, waysOut)
+	}
+	return s.servers.RedisURL
+}
+
+// suite is what the tests of one binary share.
+type suite struct {
+	servers   *Servers
+	databases *databases
+	pool      func() (*pgxpool.Pool, error) // made when first asked for
+	used      string                        // the line that says which servers
+	tell      sync.Once
+}
+
+// theSuite is a global because the tests of a package have nothing else in
+// common: the functions above get a testing.TB and no more.
+var theSuite = sync.OnceValues(func() (*suite, error) { return newSuite(context.Background(), sharedIdle) })
+
+func newSuite(ctx context.Context, idle time.Duration) (*suite, error) {
+	s := new(suite)
+	note := func(format string, args ...any) { s.used += fmt.Sprintf(format, args...) + "\n" }
+	var err error
+	s.servers, err = choose(ctx, note, func(ctx context.Context, p plan) (*Servers, error) {
+		return startShared(ctx, p, idle)
+	})
+	if err != nil {
+		return nil, err
+	}
+	if s.databases, err = openDatabases(ctx, s.servers); err != nil {
+		return nil, err
+	}
+	s.pool = sync.OnceValues(func() (*pgxpool.Pool, error) { return s.databases.open(ctx, true) })
+	return s, nil
+}
+
+func serversOf(t testing.TB) *suite {
+	t.Helper()
+	if testing.Short() {
+		t.Skip("-short: needs PostgreSQL")
+	}
+	s, err := theSuite()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.tell.Do(func() { t.Log(s.used) })
+	return s
+}
+
+func own(t testing.TB, migrated bool) *pgxpool.Pool {
+	t.Helper()
+	s := serversOf(t)
+	pool, err := s.databases.open(t.Context(), migrated)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { s.release(t, pool) })
+	return pool
+}
+
+// outcome is the part of testing.TB that decides what becomes of a database.
+type outcome interface {
+	Failed() bool
+	Name() string
+	Logf(format string, args ...any)
+}
+
+// release ends the database of a test that is over.
+func (s *suite) release(t outcome, pool *pgxpool.Pool) {
+	closePool(pool)
+	if t.Failed() {
+		s.keep(t, pool)
+		return
+	}
+	s.databases.drop(context.Background(), pool.Config().ConnConfig.Database)
+}
+
+// keep leaves a database for a person to look at, and says where it is.
+func (s *suite) keep(t outcome, pool *pgxpool.Pool) {
+	err := s.databases.keep(context.Background(), pool.Config().ConnConfig.Database, "left by "+t.Name())
+	if err != nil {
+		t.Logf("testenv: the database could not be kept: %v", err)
+		return
+	}
+	t.Logf("testenv: the database of this test stays: psql %s%s", URL(pool), s.servers.lease.keep())
+}

@@ -1,0 +1,234 @@
+// Package migrate brings fature's schema to a PostgreSQL database, and back.
+//
+// The schema stands in tern files, one per owner and step, in a schema of its
+// own: beside a host's own tables, whatever their names, and beside a host's
+// own tern, which keeps a version table of its own. Any number of processes
+// may migrate at once: one works, the others wait and find it done.
+//
+// A migration needs a direct connection: its lock belongs to the session, and
+// a pooler in transaction mode would lose it.
+package migrate
+
+import (
+	"context"
+	"crypto/sha256"
+	"embed"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	tern "github.com/jackc/tern/v2/migrate"
+
+	"github.com/fature/fature/internal/fault"
+	"github.com/fature/fature/internal/pg"
+)
+
+// ErrNewer is returned where the database was migrated by a newer version of
+// this module.
+var ErrNewer = fault.New(fault.Conflict, "the database is newer than this program")
+
+//go:embed sql/*.sql
+var files embed.FS
+
+// divider separates the way up from the way down in a tern file.
+const divider = "---- create above / drop below ----"
+
+// Options say how to migrate; the zero value is right for most hosts.
+type Options struct {
+	// Schema holds everything. Defaults to "fature".
+	Schema string
+	// Logger is told of each step. Defaults to silence.
+	Logger *slog.Logger
+}
+
+// State is where a database stands.
+type State struct {
+	Version int32 // 0 where there is nothing yet
+	Latest  int32 // the newest that this program knows
+}
+
+// Current tells whether the database is what this program was made for.
+func (s State) Current() bool { return s.Version == s.Latest }
+
+// Up brings the schema to the newest version, making it where it is not there.
+// It does nothing where it is. The schema's owner is the connection's role.
+func Up(ctx context.Context, conn *pgx.Conn, o Options) error {
+	return To(ctx, conn, Latest(), o)
+}
+
+// Down takes everything away again: all of fature's data is lost. The empty
+// schema and its version table remain.
+func Down(ctx context.Context, conn *pgx.Conn, o Options) error {
+	return To(ctx, conn, 0, o)
+}
+
+// To goes up or down to a version. Each step is a transaction of its own: what
+// fails leaves the version before it.
+func To(ctx context.Context, conn *pgx.Conn, version int32, o Options) error {
+	if err := o.check(ctx, conn); err != nil {
+		return fail(err)
+	}
+	unlock, err := lock(ctx, conn, o.Schema)
+	if err != nil {
+		return fail(err)
+	}
+	defer unlock()
+	if err := makeSchema(ctx, conn, o.Schema); err != nil {
+		return fail(err)
+	}
+	m, err := o.migrator(ctx, conn)
+	if err != nil {
+		return fail(err)
+	}
+	at, err := m.GetCurrentVersion(ctx)
+	if err != nil {
+		return fail(err)
+	}
+	if at > Latest() {
+		return fail(fmt.Errorf("%w: it is at version %d, the program knows %d", ErrNewer, at, Latest()))
+	}
+	return fail(m.MigrateTo(ctx, version))
+}
+
+// Status tells where the database stands. It changes nothing and waits for
+// nobody.
+func Status(ctx context.Context, conn *pgx.Conn, o Options) (State, error) {
+	s := State{Latest: Latest()}
+	if err := o.check(ctx, conn); err != nil {
+		return s, fail(err)
+	}
+	var there bool
+	err := conn.QueryRow(ctx, "select to_regclass($1) is not null", o.Schema+".schema_version").Scan(&there)
+	if err != nil || !there {
+		return s, fail(err)
+	}
+	return s, fail(conn.QueryRow(ctx, "select version from "+o.Schema+".schema_version").Scan(&s.Version))
+}
+
+// Latest is the newest version that this program knows.
+func Latest() int32 { return int32(len(steps())) } //nolint:gosec // a handful
+
+// Fingerprint tells one set of migrations from another.
+func Fingerprint() string {
+	h := sha256.New()
+	for _, s := range steps() {
+		fmt.Fprintf(h, "%s\x00%s\x00%s\x00", s.name, s.up, s.down)
+	}
+	return hex.EncodeToString(h.Sum(nil)[:8])
+}
+
+type step struct{ name, up, down string }
+
+func steps() []step {
+	names, err := fs.Glob(files, "sql/*.sql")
+	if err != nil {
+		panic(err) // a malformed pattern
+	}
+	all := make([]step, len(names))
+	for i, name := range names {
+		text, err := files.ReadFile(name)
+		if err != nil {
+			panic(err) // embedded
+		}
+		up, down, _ := strings.Cut(string(text), divider)
+		all[i] = step{strings.TrimPrefix(name, "sql/"), up, down}
+	}
+	return all
+}
+
+func (o *Options) check(ctx context.Context, conn *pgx.Conn) error {
+	if o.Schema == "" {
+		o.Schema = pg.DefaultSchema
+	}
+	if err := pg.CheckSchema(o.Schema); err != nil {
+		return err
+	}
+	var plain bool
+	if err := conn.QueryRow(ctx, "select quote_ident($1) = $1", o.Schema).Scan(&plain); err != nil {
+		return err
+	}
+	if !plain {
+		return fault.Field("schema", "%q is a reserved word of SQL", o.Schema)
+	}
+	return nil
+}
+
+// makeSchema asks first: creating needs a right on the database that an owner
+// of the schema may lack.
+func makeSchema(ctx context.Context, conn *pgx.Conn, schema string) error {
+	var there bool
+	err := conn.QueryRow(ctx, "select to_regnamespace($1) is not null", schema).Scan(&there)
+	if err != nil || there {
+		return err
+	}
+	_, err = conn.Exec(ctx, "create schema "+schema)
+	return err
+}
+
+func (o *Options) migrator(ctx context.Context, conn *pgx.Conn) (*tern.Migrator, error) {
+	m, err := tern.NewMigrator(ctx, conn, o.Schema+".schema_version")
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range steps() {
+		m.AppendMigration(s.name, pg.Rename(s.up, o.Schema), pg.Rename(s.down, o.Schema))
+	}
+	if o.Logger != nil {
+		m.OnStart = func(_ int32, name, direction, _ string) {
+			o.Logger.InfoContext(ctx, "migrate", "schema", o.Schema, "step", name, "direction", direction)
+		}
+	}
+	return m, nil
+}
+
+// lock keeps other processes out. It polls: tern's own way of waiting holds a
+// snapshot, on which a concurrent index build, which waits for snapshots, and
+// the waiter would deadlock.
+func lock(ctx context.Context, conn *pgx.Conn, schema string) (unlock func(), err error) {
+	const key = "hashtextextended('fature migrate ' || $1, 0)"
+	for {
+		var got bool
+		if err := conn.QueryRow(ctx, "select pg_try_advisory_lock("+key+")", schema).Scan(&got); err != nil {
+			return nil, err
+		}
+		if got {
+			return func() {
+				ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+				defer cancel()
+				// Where it fails the session is gone, and the lock with it.
+				_, _ = conn.Exec(ctx, "select pg_advisory_unlock("+key+")", schema)
+			}, nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil, fmt.Errorf("wait for another process that migrates: %w", ctx.Err())
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// fail names the place in the file that the server refused.
+func fail(err error) error {
+	var refused tern.MigrationPgError
+	if errors.As(err, &refused) {
+		where := refused.MigrationName
+		if line := lineOf(refused.Sql, refused.PgError); line > 0 {
+			where = fmt.Sprintf("%s:%d", where, line)
+		}
+		return fmt.Errorf("migrate: %s: %w", where, refused.PgError)
+	}
+	return pg.Fail("migrate", err, nil)
+}
+
+func lineOf(sql string, err *pgconn.PgError) int {
+	if err.Position <= 0 || int(err.Position) > len(sql) {
+		return 0
+	}
+	return 1 + strings.Count(sql[:err.Position-1], "\n")
+}

@@ -1,0 +1,82 @@
+-- Plans, who has which, and the lines that they pay.
+
+create table fature.commission_plans (
+	id           uuid not null default gen_random_uuid() constraint commission_plans_pkey primary key,
+	name         text not null,
+	version      integer not null,
+	currency     varchar(3) not null,
+	document     jsonb not null,
+	published_at timestamptz not null default clock_timestamp(),
+	published_by text default fature.context('actor'),
+	constraint commission_plans_name_version_key unique (name, version)
+);
+call fature.audit_table('commission_plans');
+call fature.append_only('commission_plans');
+
+-- The assignment of a scope is the last one whose from_at is not after the
+-- event's time. scope_id is '' for the default, a category, or an affiliate.
+create table fature.plan_assignments (
+	id         uuid not null default gen_random_uuid() constraint plan_assignments_pkey primary key,
+	scope      text not null constraint plan_assignments_scope_check check (scope in ('default', 'category', 'affiliate')),
+	scope_id   text not null,
+	plan_id    uuid not null constraint plan_assignments_plan_id_fkey references fature.commission_plans,
+	from_at    timestamptz not null,
+	created_at timestamptz not null default clock_timestamp(),
+	constraint plan_assignments_scope_key unique (scope, scope_id, from_at),
+	constraint plan_assignments_scope_id_check check ((scope = 'default') = (scope_id = ''))
+);
+call fature.audit_table('plan_assignments');
+call fature.append_only('plan_assignments');
+
+create type fature.commission_kind as enum ('earning', 'reversal', 'adjustment');
+create type fature.commission_status as enum ('pending', 'approved', 'paid', 'void');
+
+-- No foreign keys to affiliates or transactions: they would halve the speed of
+-- recording; affiliates are never deleted, and Verify checks both.
+create table fature.commissions (
+	id             uuid not null default gen_random_uuid(),
+	transaction_id uuid,
+	transaction_at timestamptz,
+	statement_id   uuid,
+	affiliate_id   uuid not null,
+	kind           fature.commission_kind not null,
+	plan_id        uuid,
+	rule           text not null,
+	level          integer not null constraint commissions_level_check check (level >= 0),
+	base_amount    numeric(15,2) not null,
+	rate           numeric(21,6) not null,
+	amount         numeric(15,2) not null,
+	final_amount   numeric(15,2) not null,
+	currency       varchar(3) not null,
+	status         fature.commission_status not null,
+	available_at   timestamptz not null,
+	reverses_id    uuid,
+	reverses_at    timestamptz,
+	payout_id      uuid,
+	calculation    jsonb not null,
+	created_at     timestamptz not null,
+	recorded_at    timestamptz not null default clock_timestamp(),
+	constraint commissions_pkey primary key (id, created_at),
+	constraint commissions_line_key unique (transaction_id, created_at, rule, level, kind),
+	constraint commissions_amount_check check ('NaN' not in (base_amount, rate, amount, final_amount)
+		and abs(final_amount) <= abs(amount) and final_amount * amount >= 0),
+	constraint commissions_transaction_check check ((transaction_id is null) = (transaction_at is null)),
+	constraint commissions_reverses_check check ((kind = 'reversal') = (reverses_id is not null) and (reverses_id is null) = (reverses_at is null)),
+	constraint commissions_source_check check (kind <> 'earning' or (transaction_id is null) <> (statement_id is null))
+) partition by range (created_at);
+create index idx_commissions_affiliate on fature.commissions (affiliate_id, created_at);
+call fature.audit_table('commissions');
+create trigger fature_immutable before update of transaction_id, transaction_at, statement_id, affiliate_id, kind,
+	plan_id, rule, level, base_amount, rate, amount, final_amount, currency, reverses_id, reverses_at,
+	calculation, created_at, recorded_at on fature.commissions
+	for each row execute function fature.refuse('a posted line is never rewritten: a correction is a new line');
+create trigger fature_keep before delete on fature.commissions
+	for each row execute function fature.refuse('a posted line is never deleted');
+
+select fature.ensure_partition('commissions', now());
+
+---- create above / drop below ----
+
+drop table fature.commissions;
+drop type fature.commission_status, fature.commission_kind;
+drop table fature.plan_assignments, fature.commission_plans;

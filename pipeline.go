@@ -1,0 +1,215 @@
+package fature
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/fature/fature/affiliate"
+	"github.com/fature/fature/commission"
+	"github.com/fature/fature/internal/fault"
+	"github.com/fature/fature/internal/pg"
+	"github.com/fature/fature/transaction"
+)
+
+// The pipeline of recording: three round trips, whatever the number of events.
+//
+//	look    what the keys, customers and codes of the batch stand for
+//	claim   take the keys; read uplines and plans; draw the order of rating
+//	store   transactions, lines and totals: a few by INSERT, many by COPY
+//
+// Between claim and store the events are rated, in Go.
+
+// errAgain starts a pass again: what it had looked up has changed, or an event
+// was refused after its key was taken.
+var errAgain = errors.New("again")
+
+// run makes passes until one is through. Where the answer to COMMIT is lost it
+// asks again by the keys: what is found then is what was stored, and what is
+// not found is stored now.
+func (r *recording) run(ctx context.Context) error {
+	err := r.tries(ctx)
+	if !errors.Is(err, pg.ErrOutcomeUnknown) || !r.keyed() {
+		return err
+	}
+	r.p.log.WarnContext(ctx, "fature: the answer to a commit was lost; asking by the keys", "error", err)
+	var own []*item
+	for _, it := range r.items {
+		if it.stored() {
+			own = append(own, it)
+		}
+	}
+	if again := r.tries(ctx); again != nil {
+		return errors.Join(pg.ErrOutcomeUnknown, again)
+	}
+	for _, it := range own {
+		it.repeats = nil // it was this very call that recorded it
+	}
+	return nil
+}
+
+// keyed tells whether all that the call stores can be asked for.
+func (r *recording) keyed() bool {
+	return !slices.ContainsFunc(r.items, func(it *item) bool { return it.stored() && !it.event.Keyed() })
+}
+
+func (r *recording) tries(ctx context.Context) error {
+	return pg.Retry(ctx, r.p.db, func() error {
+		for {
+			err := r.try(ctx)
+			if !errors.Is(err, errAgain) {
+				return err
+			}
+		}
+	})
+}
+
+// try is one pass, in a transaction or savepoint of its own.
+func (r *recording) try(ctx context.Context) error {
+	tx, err := pg.Open(ctx, r.p.db)
+	if err != nil {
+		return err
+	}
+	defer tx.Done(ctx)
+	found, err := r.look(ctx, tx)
+	if err != nil {
+		return err
+	}
+	if err := r.resolve(found); err != nil {
+		return err
+	}
+	rating, err := r.claim(ctx, tx)
+	if err != nil {
+		return err
+	}
+	if err := r.rate(ctx, tx, rating); err != nil {
+		return err
+	}
+	return r.store(ctx, tx, found.attributions)
+}
+
+// findings are what the names in the batch stand for.
+type findings struct {
+	claims       map[transaction.Key]transaction.Claim
+	owners       map[string][]affiliate.Owner
+	codes        affiliate.Referrers
+	there        map[uuid.UUID]bool
+	attributions []attribution
+}
+
+// attribution is a customer that an event of the batch brings.
+type attribution struct {
+	affiliate.Attribution
+	by *item
+}
+
+func (r *recording) look(ctx context.Context, tx *pg.Tx) (*findings, error) {
+	var keys []transaction.Key
+	var customers, codes []string
+	var given []uuid.UUID
+	for _, it := range r.items {
+		it.pass = pass{}
+		if !it.live() {
+			continue
+		}
+		if it.event.Keyed() {
+			keys = append(keys, it.event.Key())
+		}
+		if it.event.CustomerID != "" {
+			customers = append(customers, it.event.CustomerID)
+		}
+		if it.event.AffiliateID != uuid.Nil {
+			given = append(given, it.event.AffiliateID)
+		} else if it.event.Code != "" {
+			codes = append(codes, it.event.Code)
+		}
+	}
+	var claims []transaction.Claim
+	var owners []affiliate.Owner
+	var there []uuid.UUID
+	f := &findings{codes: affiliate.Referrers{}}
+	var b pgx.Batch
+	tx.Start(ctx, &b)
+	if len(keys) > 0 {
+		transaction.QueueClaims(&b, &claims, keys)
+	}
+	if len(given) > 0 {
+		affiliate.QueueThere(&b, &there, given)
+	}
+	if len(customers) > 0 {
+		affiliate.QueueOwners(&b, &owners, customers)
+	}
+	if len(codes) > 0 {
+		affiliate.QueueReferrers(&b, f.codes, codes)
+	}
+	if err := pg.Send(ctx, tx.DB, &b); err != nil {
+		return nil, err
+	}
+	f.index(claims, owners, there)
+	return f, nil
+}
+
+func (f *findings) index(claims []transaction.Claim, owners []affiliate.Owner, there []uuid.UUID) {
+	f.claims = make(map[transaction.Key]transaction.Claim, len(claims))
+	for _, c := range claims {
+		f.claims[c.Key()] = c
+	}
+	f.owners = map[string][]affiliate.Owner{}
+	for _, o := range owners {
+		f.owners[o.CustomerID] = append(f.owners[o.CustomerID], o)
+	}
+	f.there = make(map[uuid.UUID]bool, len(there))
+	for _, id := range there {
+		f.there[id] = true
+	}
+}
+
+// resolve finds, in the order of the events, which are repetitions and to whom
+// the others belong.
+func (r *recording) resolve(f *findings) error {
+	for i, it := range r.items {
+		if !it.live() {
+			continue
+		}
+		if claim, ok := f.claims[it.event.Key()]; ok && it.event.Keyed() {
+			it.repeats = &claim
+		} else if err := f.attribute(it); err != nil {
+			r.refuse(i, err)
+		}
+	}
+	return r.refused()
+}
+
+// attribute finds to whom an event belongs: the affiliate that it gives, else
+// the customer's owner at its time, else the affiliate of its code. A customer
+// without an owner becomes theirs.
+func (f *findings) attribute(it *item) error {
+	e := it.event
+	owner, owned := affiliate.OwnerAt(f.owners[e.CustomerID], e.At)
+	switch {
+	case e.AffiliateID != uuid.Nil:
+		if !f.there[e.AffiliateID] {
+			return fault.Field("affiliate_id", "%s does not exist", e.AffiliateID)
+		}
+		it.earner = e.AffiliateID
+		it.ownerDiffers = owned && *owner.AffiliateID != it.earner
+	case owned:
+		it.earner = *owner.AffiliateID
+	default:
+		it.earner = f.codes.By(e.Code)
+	}
+	if it.earner == uuid.Nil {
+		it.skipped = []commission.Skip{{Reason: commission.ReasonUnattributed}}
+		return nil
+	}
+	if e.CustomerID != "" && !owned {
+		a := affiliate.Attribution{CustomerID: e.CustomerID, AffiliateID: it.earner, Code: e.Code, At: e.At}
+		f.attributions = append(f.attributions, attribution{a, it})
+		f.owners[e.CustomerID] = affiliate.WithOwner(f.owners[e.CustomerID],
+			affiliate.Owner{CustomerID: e.CustomerID, AffiliateID: &it.earner, From: e.At})
+	}
+	return nil
+}

@@ -1,0 +1,373 @@
+package fature
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/shopspring/decimal"
+
+	"github.com/fature/fature/affiliate"
+	"github.com/fature/fature/commission"
+	"github.com/fature/fature/hierarchy"
+	"github.com/fature/fature/internal/pg"
+	"github.com/fature/fature/transaction"
+)
+
+// standing is what rating reads of a batch: one place for live events and for
+// pending ones that are processed later.
+type standing struct {
+	ancestors   []hierarchy.Ancestor
+	uplines     map[uuid.UUID][]commission.Member
+	assignments commission.Assignments
+	seqs        []int64
+}
+
+// queue reads the uplines and plans of affiliates, and draws n places in the
+// order of rating.
+func (s *standing) queue(b *pgx.Batch, ids []uuid.UUID, n int) {
+	s.assignments = commission.Assignments{}
+	if n == 0 {
+		return
+	}
+	hierarchy.QueueUplines(b, &s.ancestors, ids)
+	commission.QueueAssignments(b, s.assignments, ids)
+	transaction.QueueSeqs(b, &s.seqs, n)
+}
+
+// index gives each affiliate its upline, itself first.
+func (s *standing) index() {
+	s.uplines = make(map[uuid.UUID][]commission.Member)
+	for _, a := range s.ancestors {
+		s.uplines[a.DescendantID] = append(s.uplines[a.DescendantID], commission.Member{
+			ID: a.AncestorID, Active: a.Status == string(affiliate.Active), Category: affiliate.Category(a.Category),
+		})
+	}
+}
+
+// plans reads the plans that apply to the events, most often out of memory.
+func (s *standing) plans(ctx context.Context, from *commission.Plans, rows []*transaction.Transaction) (map[uuid.UUID]*commission.Plan, error) {
+	var ids []uuid.UUID
+	for _, t := range rows {
+		id := s.planOf(t)
+		if id != uuid.Nil && !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	return from.GetAll(ctx, ids)
+}
+
+func (s *standing) planOf(t *transaction.Transaction) uuid.UUID {
+	upline := s.uplines[t.AffiliateID]
+	if len(upline) == 0 {
+		return uuid.Nil
+	}
+	return s.assignments.Plan(upline[0], t.CreatedAt)
+}
+
+// rated marks a transaction as rated and gives its lines.
+func (s *standing) rated(t *transaction.Transaction, plan *commission.Plan, now time.Time) ([]commission.Commission, []commission.Skip, error) {
+	in := commission.Input{Plan: plan, Event: t.Event(), Upline: s.uplines[t.AffiliateID]}
+	outcome, err := commission.Rate(in, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	t.Status, t.RatedAt, t.RatedSeq = transaction.Processed, &now, &s.seqs[0]
+	s.seqs = s.seqs[1:]
+	if len(outcome.Skipped) > 0 {
+		if t.Skipped, err = json.Marshal(outcome.Skipped); err != nil {
+			return nil, nil, err
+		}
+	}
+	lines := make([]commission.Commission, len(outcome.Lines))
+	for i, l := range outcome.Lines {
+		lines[i] = commission.Post(l, t.ID, t.CreatedAt, now)
+	}
+	return lines, outcome.Skipped, nil
+}
+
+// claim takes the keys of the new events, and reads what their rating needs
+// and what the repeated ones are.
+func (r *recording) claim(ctx context.Context, tx *pg.Tx) (*standing, error) {
+	now := r.p.instant()
+	var claims, repeated []transaction.Claim
+	var ids []uuid.UUID
+	rated := 0
+	for _, it := range r.items {
+		if it.repeats != nil {
+			repeated = append(repeated, *it.repeats)
+		}
+		if !it.stored() {
+			continue
+		}
+		it.row = newRow(it, now)
+		ids = append(ids, it.earner)
+		if !it.event.Pending {
+			rated++
+		}
+		if it.event.Keyed() {
+			claims = append(claims, transaction.Claim{
+				SourceTable: it.event.SourceTable, OriginalID: it.event.OriginalID,
+				TransactionID: it.row.ID, CreatedAt: it.row.CreatedAt, Digest: it.digest,
+			})
+		}
+	}
+	s := new(standing)
+	var taken int64
+	var before stored
+	var b pgx.Batch
+	if len(claims) > 0 {
+		transaction.QueueClaim(&b, &taken, claims)
+	}
+	s.queue(&b, ids, rated)
+	before.queue(&b, repeated)
+	if err := pg.Send(ctx, tx.DB, &b); err != nil {
+		return nil, err
+	}
+	if int(taken) < len(claims) {
+		return nil, errAgain
+	}
+	s.index()
+	return s, r.repeat(before)
+}
+
+func newRow(it *item, now time.Time) transaction.Transaction {
+	e := it.event
+	return transaction.Transaction{
+		ID: pg.NewID(), AffiliateID: it.earner, CustomerID: e.CustomerID,
+		Type: e.Type, Amount: e.Amount, Volume: e.Type.Volume(e.Amount), Currency: e.Currency, Status: transaction.Pending,
+		SourceTable: e.SourceTable, OriginalID: e.OriginalID, Metadata: e.Metadata, CreatedAt: e.At, RecordedAt: now,
+	}
+}
+
+// stored is what was recorded earlier.
+type stored struct {
+	rows  []transaction.Transaction
+	lines []commission.Commission
+}
+
+func (s *stored) queue(b *pgx.Batch, claims []transaction.Claim) {
+	if len(claims) == 0 {
+		return
+	}
+	ids, at := make([]uuid.UUID, len(claims)), make([]time.Time, len(claims))
+	for i, c := range claims {
+		ids[i], at[i] = c.TransactionID, c.CreatedAt
+	}
+	transaction.QueueStored(b, &s.rows, ids, at)
+	commission.QueueLines(b, &s.lines, ids, at)
+}
+
+// results are the stored transactions, by id.
+func (s *stored) results() (map[uuid.UUID]Recorded, error) {
+	all := make(map[uuid.UUID]Recorded, len(s.rows))
+	for _, t := range s.rows {
+		known := Recorded{Transaction: t, Duplicate: true}
+		if len(t.Skipped) > 0 {
+			if err := json.Unmarshal(t.Skipped, &known.Skipped); err != nil {
+				return nil, err
+			}
+		}
+		all[t.ID] = known
+	}
+	for _, l := range s.lines {
+		known := all[*l.TransactionID]
+		known.Lines = append(known.Lines, l)
+		all[*l.TransactionID] = known
+	}
+	return all, nil
+}
+
+// repeat gives repetitions their first results, and refuses those whose
+// content differs.
+func (r *recording) repeat(before stored) error {
+	known, err := before.results()
+	if err != nil {
+		return err
+	}
+	for i, it := range r.items {
+		if it.repeats == nil {
+			continue
+		}
+		first := known[it.repeats.TransactionID]
+		if !bytes.Equal(it.repeats.Digest, it.digest) {
+			r.refuse(i, it.conflict(first.Transaction))
+			continue
+		}
+		it.row, it.lines, it.skipped = first.Transaction, first.Lines, first.Skipped
+	}
+	return r.refused()
+}
+
+func (r *recording) rate(ctx context.Context, tx *pg.Tx, s *standing) error {
+	var rows []*transaction.Transaction
+	for _, it := range r.items {
+		if it.stored() && !it.event.Pending {
+			rows = append(rows, &it.row)
+		}
+	}
+	plans, err := s.plans(ctx, r.p.Plans.On(tx.DB), rows)
+	if err != nil {
+		return err
+	}
+	failed := false
+	for i, it := range r.items {
+		if !it.stored() || it.event.Pending {
+			continue
+		}
+		it.lines, it.skipped, err = s.rated(&it.row, plans[s.planOf(&it.row)], it.row.RecordedAt)
+		if err != nil {
+			r.refuse(i, err)
+			failed = true
+		}
+	}
+	if err := r.refused(); err != nil || !failed {
+		return err
+	}
+	return errAgain
+}
+
+// fewRows is up to how many rows one INSERT with its finish in the same round
+// trip beats COPY, which takes two for each table.
+const fewRows = 50
+
+func (r *recording) store(ctx context.Context, tx *pg.Tx, attributions []attribution) error {
+	post := posting{totals: deltas{}}
+	for _, it := range r.items {
+		if it.stored() {
+			post.rows = append(post.rows, it.row)
+			post.add(it.row, it.lines)
+		}
+	}
+	var b pgx.Batch
+	var owners []affiliate.Owner
+	if len(attributions) > 0 {
+		list := make([]affiliate.Attribution, len(attributions))
+		for i, a := range attributions {
+			list[i] = a.Attribution
+		}
+		affiliate.QueueAttributions(&b, &owners, list)
+	}
+	err := post.write(ctx, tx.DB, &b)
+	if err == nil {
+		tx.Finish(&b)
+		err = tx.Finished(ctx, &b)
+	}
+	if err != nil {
+		return r.noMonth(err, post.rows)
+	}
+	for i, a := range attributions {
+		// Another transaction may have brought the customer meanwhile.
+		a.by.ownerDiffers = *owners[i].AffiliateID != a.by.earner
+	}
+	return nil
+}
+
+// posting is what a batch writes.
+type posting struct {
+	rows   []transaction.Transaction // new ones
+	lines  []commission.Commission
+	totals deltas
+}
+
+// add posts the lines of a transaction, and what it adds to the totals.
+func (p *posting) add(t transaction.Transaction, lines []commission.Commission) {
+	p.lines = append(p.lines, lines...)
+	p.totals.add(t, lines)
+}
+
+// write queues a few rows and copies many.
+func (p *posting) write(ctx context.Context, tx pg.DB, b *pgx.Batch) error {
+	if len(p.rows)+len(p.lines)+len(p.totals) > fewRows {
+		return p.copy(ctx, tx)
+	}
+	if len(p.rows) > 0 {
+		if err := transaction.QueueInsert(b, p.rows); err != nil {
+			return err
+		}
+	}
+	if len(p.lines) > 0 {
+		if err := commission.QueueInsert(b, p.lines); err != nil {
+			return err
+		}
+	}
+	p.totals.queue(b)
+	return nil
+}
+
+func (p *posting) copy(ctx context.Context, tx pg.DB) error {
+	if err := transaction.Copy(ctx, tx, p.rows); err != nil {
+		return err
+	}
+	if err := commission.Copy(ctx, tx, p.lines); err != nil {
+		return err
+	}
+	return p.totals.copy(ctx, tx)
+}
+
+// noMonth tells a missing partition from other refusals: a month that was
+// known may have been dropped since.
+func (r *recording) noMonth(err error, rows []transaction.Transaction) error {
+	var refused *pgconn.PgError
+	if !errors.As(err, &refused) || refused.Code != "23514" || refused.ConstraintName != "" || len(rows) == 0 {
+		return err
+	}
+	r.p.months.Forget()
+	return errors.Join(&transaction.NoPartitionError{Month: rows[0].CreatedAt}, err)
+}
+
+// deltas are what a batch adds to the totals of affiliates. They are appended,
+// and folded later: updating the rows of uplines would make every recording
+// wait for every other.
+type deltas map[uuid.UUID]delta
+
+type delta struct{ volume, commissions decimal.Decimal }
+
+func (d deltas) add(t transaction.Transaction, lines []commission.Commission) {
+	if t.Status != transaction.Processed {
+		return
+	}
+	if !t.Volume.IsZero() {
+		own := d[t.AffiliateID]
+		own.volume = own.volume.Add(t.Volume)
+		d[t.AffiliateID] = own
+	}
+	for _, l := range lines {
+		earned := d[l.AffiliateID]
+		earned.commissions = earned.commissions.Add(l.FinalAmount)
+		d[l.AffiliateID] = earned
+	}
+}
+
+// ids are in order, so that the same batch is always written the same way.
+func (d deltas) ids() []uuid.UUID {
+	return slices.SortedFunc(maps.Keys(d), func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) })
+}
+
+func (d deltas) queue(b *pgx.Batch) {
+	if len(d) == 0 {
+		return
+	}
+	ids := d.ids()
+	volumes, commissions := make([]decimal.Decimal, len(ids)), make([]decimal.Decimal, len(ids))
+	for i, id := range ids {
+		volumes[i], commissions[i] = d[id].volume, d[id].commissions
+	}
+	b.Queue(insertDeltas, ids, volumes, commissions)
+}
+
+func (d deltas) copy(ctx context.Context, tx pg.DB) error {
+	ids := d.ids()
+	_, err := tx.CopyFrom(ctx, pg.Table(tx, "affiliate_deltas"), []string{"affiliate_id", "volume", "commissions"},
+		pgx.CopyFromSlice(len(ids), func(i int) ([]any, error) {
+			return []any{ids[i], d[ids[i]].volume, d[ids[i]].commissions}, nil
+		}))
+	return err
+}

@@ -1,0 +1,90 @@
+package fature
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/fature/fature/internal/pg"
+)
+
+// Fold adds what recording appended to the totals of the affiliates, and tells
+// how many entries it took; 0 is none left. Run does it by itself. It works in
+// lots of at most 50,000, each in a transaction of its own, since it costs by
+// the affiliates it touches.
+func (p *Program) Fold(ctx context.Context) (int64, error) {
+	var folded int64
+	for {
+		var n int64
+		err := pg.InTx(ctx, p.db, func(tx pg.DB) error {
+			return tx.QueryRow(ctx, foldDeltas, foldLot).Scan(&n)
+		})
+		folded += n
+		if err != nil || n < foldLot {
+			return folded, pg.Fail("fature: fold", err, nil)
+		}
+	}
+}
+
+const foldLot = 50_000
+
+// job is a piece of background work. A process that lost its lease may still
+// be at one when the next begins it, so each is right when it runs twice at
+// once; one that were not would begin its transaction with the lease's fence.
+type job struct {
+	name  string
+	every time.Duration
+	do    func(ctx context.Context) error
+}
+
+func (p *Program) jobs() []job {
+	return []job{
+		{"fold", 5 * time.Second, func(ctx context.Context) error { _, err := p.Fold(ctx); return err }},
+		{"partitions", time.Hour, func(ctx context.Context) error { return p.months.Ahead(ctx, p.now(), monthsAhead) }},
+		{"refresh-affiliate-stats", time.Hour, func(ctx context.Context) error {
+			_, err := p.db.Exec(ctx, refreshStats)
+			return err
+		}},
+	}
+}
+
+// Run does the background work until ctx ends, and then returns nil. Any
+// number of processes may run it: one of them works, by a lease in the
+// database and by its clock, and another takes over when that one is gone. A
+// job that fails is logged and tried again at its next time.
+func (p *Program) Run(ctx context.Context) error {
+	l := lease{db: p.db, log: p.log, name: "jobs", holder: uuid.NewString()}
+	var keeping sync.WaitGroup
+	keeping.Go(func() { l.keep(ctx) })
+	defer keeping.Wait()
+	due := make(map[string]time.Time)
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		if l.held() {
+			p.runDue(ctx, due)
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+}
+
+func (p *Program) runDue(ctx context.Context, due map[string]time.Time) {
+	for _, j := range p.jobs() {
+		if ctx.Err() != nil || time.Now().Before(due[j.name]) {
+			continue
+		}
+		due[j.name] = time.Now().Add(j.every)
+		start := time.Now()
+		if err := j.do(ctx); err != nil && ctx.Err() == nil {
+			p.log.WarnContext(ctx, "fature: a job failed", "job", j.name, "error", err)
+			continue
+		}
+		p.log.DebugContext(ctx, "fature: a job is done", "job", j.name, "took", time.Since(start))
+	}
+}

@@ -1,0 +1,66 @@
+package transaction
+
+// The SQL of transactions and transaction_keys, in the order of the methods.
+const (
+	columns = `id, affiliate_id, coalesce(customer_id, '') as customer_id, type::text, amount, volume, currency,
+		status::text, reverses_id, reverses_at, coalesce(source_table, '') as source_table,
+		coalesce(original_id, '') as original_id, metadata, skipped, created_at, recorded_at, rated_at, rated_seq`
+
+	selectTransaction = `select ` + columns + ` from fature.transactions where id = $1`
+
+	listTransactions = `
+		select ` + columns + ` from fature.transactions
+		where ($1::timestamptz is null or (created_at, id) < ($1, $2))
+			and ($4::uuid is null or affiliate_id = $4)
+			and ($5::text is null or customer_id = $5)
+			and ($6::fature.transaction_type is null or type = $6)
+			and ($7::fature.transaction_status is null or status = $7)
+			and ($8::timestamptz is null or created_at >= $8)
+			and ($9::timestamptz is null or created_at < $9)
+		order by created_at desc, id desc limit $3`
+)
+
+// The writes of recording.
+const (
+	selectKeys = `
+		select k.source_table, k.original_id, k.transaction_id, k.created_at, k.digest
+		from unnest($1::text[], $2::text[]) as e (source_table, original_id)
+		join fature.transaction_keys k using (source_table, original_id)`
+
+	// Waits for a writer of the same key; the keys come sorted, so that two
+	// batches never wait for each other.
+	insertKeys = `
+		insert into fature.transaction_keys (source_table, original_id, transaction_id, created_at, digest)
+		select * from unnest($1::text[], $2::text[], $3::uuid[], $4::timestamptz[], $5::bytea[])
+		on conflict (source_table, original_id) do nothing`
+
+	drawSeq = `select nextval('fature.rated_seq') from generate_series(1, $1)`
+
+	selectStored = `
+		select ` + columns + ` from fature.transactions
+		where (id, created_at) in (select * from unnest($1::uuid[], $2::timestamptz[]))
+			and created_at = any($2)`
+
+	insertTransactions = `
+		insert into fature.transactions (id, affiliate_id, customer_id, type, amount, volume, currency, status,
+			source_table, original_id, metadata, skipped, created_at, recorded_at, rated_at, rated_seq)
+		select id, affiliate_id, customer_id, type::fature.transaction_type, amount, volume, currency,
+			status::fature.transaction_status, source_table, original_id, metadata::jsonb, skipped::jsonb,
+			created_at, recorded_at, rated_at, rated_seq
+		from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::numeric[], $6::numeric[], $7::text[], $8::text[],
+			$9::text[], $10::text[], $11::text[], $12::text[], $13::timestamptz[], $14::timestamptz[], $15::timestamptz[],
+			$16::bigint[])
+			as t (id, affiliate_id, customer_id, type, amount, volume, currency, status,
+			source_table, original_id, metadata, skipped, created_at, recorded_at, rated_at, rated_seq)`
+
+	claimPending = `
+		select ` + columns + ` from fature.transactions
+		where status = 'pending' order by created_at, id limit $1 for no key update skip locked`
+
+	updateProcessed = `
+		update fature.transactions t
+		set status = 'processed', skipped = r.skipped::jsonb, rated_at = r.rated_at, rated_seq = r.rated_seq
+		from unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::timestamptz[], $5::bigint[])
+			as r (id, created_at, skipped, rated_at, rated_seq)
+		where (t.id, t.created_at) = (r.id, r.created_at)`
+)

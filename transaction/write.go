@@ -1,0 +1,162 @@
+package transaction
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"reflect"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/fature/fature/internal/pg"
+)
+
+// What follows is the writing half that fature.Program.Record composes. Each
+// function queues its statements in the pipeline's own batches.
+
+// Claim is a key and what it stands for.
+type Claim struct {
+	SourceTable   string    `db:"source_table"`
+	OriginalID    string    `db:"original_id"`
+	TransactionID uuid.UUID `db:"transaction_id"`
+	CreatedAt     time.Time `db:"created_at"`
+	Digest        []byte    `db:"digest"`
+}
+
+// Key is the key that is claimed.
+func (c Claim) Key() Key { return Key{c.SourceTable, c.OriginalID} }
+
+// QueueClaims reads what keys stand for; unknown ones are left out.
+func QueueClaims(b *pgx.Batch, into *[]Claim, keys []Key) {
+	sources, originals := make([]string, len(keys)), make([]string, len(keys))
+	for i, k := range keys {
+		sources[i], originals[i] = k.SourceTable, k.OriginalID
+	}
+	pg.Queue(b, into, selectKeys, sources, originals)
+}
+
+// QueueClaim takes keys, in their order, and counts those that were free. It
+// waits for another transaction that is taking one of them.
+func QueueClaim(b *pgx.Batch, taken *int64, claims []Claim) {
+	claims = slices.Clone(claims)
+	slices.SortFunc(claims, func(a, b Claim) int {
+		return cmp.Or(cmp.Compare(a.SourceTable, b.SourceTable), cmp.Compare(a.OriginalID, b.OriginalID))
+	})
+	n := len(claims)
+	sources, originals, digests := make([]string, n), make([]string, n), make([][]byte, n)
+	ids, at := make([]uuid.UUID, n), make([]time.Time, n)
+	for i, c := range claims {
+		sources[i], originals[i], ids[i], at[i], digests[i] = c.SourceTable, c.OriginalID, c.TransactionID, c.CreatedAt, c.Digest
+	}
+	b.Queue(insertKeys, sources, originals, ids, at, digests).Exec(func(tag pgconn.CommandTag) error {
+		*taken = tag.RowsAffected()
+		return nil
+	})
+}
+
+// QueueSeqs draws n places in the order of rating, in order.
+func QueueSeqs(b *pgx.Batch, into *[]int64, n int) { pg.QueueColumn(b, into, drawSeq, n) }
+
+// QueueStored reads transactions by id and time.
+func QueueStored(b *pgx.Batch, into *[]Transaction, ids []uuid.UUID, at []time.Time) {
+	pg.Queue(b, into, selectStored, ids, at)
+}
+
+// insertColumns are the columns of a new transaction, in the order of values.
+var insertColumns = []string{
+	"id", "affiliate_id", "customer_id", "type", "amount", "volume", "currency", "status",
+	"source_table", "original_id", "metadata", "skipped", "created_at", "recorded_at", "rated_at", "rated_seq",
+}
+
+func (t *Transaction) values() ([]any, error) {
+	metadata, err := t.metadataJSON()
+	if err != nil {
+		return nil, err
+	}
+	return []any{
+		t.ID, t.AffiliateID, nilText(t.CustomerID), string(t.Type), t.Amount, t.Volume, t.Currency, string(t.Status),
+		nilText(t.SourceTable), nilText(t.OriginalID), metadata, nilText(string(t.Skipped)), t.CreatedAt,
+		t.RecordedAt, t.RatedAt, t.RatedSeq,
+	}, nil
+}
+
+func (t *Transaction) metadataJSON() (*string, error) {
+	if len(t.Metadata) == 0 {
+		return nil, nil
+	}
+	text, err := json.Marshal(t.Metadata)
+	if err != nil {
+		return nil, err
+	}
+	s := string(text)
+	return &s, nil
+}
+
+// QueueInsert stores a few transactions by one statement.
+func QueueInsert(b *pgx.Batch, list []Transaction) error {
+	columns, err := pg.Columns(len(insertColumns), len(list), func(i int) ([]any, error) { return list[i].values() })
+	if err != nil {
+		return err
+	}
+	b.Queue(insertTransactions, columns...)
+	return nil
+}
+
+// Copy stores many transactions by COPY.
+func Copy(ctx context.Context, tx pg.DB, list []Transaction) error {
+	_, err := tx.CopyFrom(ctx, pg.Table(tx, "transactions"), insertColumns,
+		pgx.CopyFromSlice(len(list), func(i int) ([]any, error) { return list[i].values() }))
+	return err
+}
+
+// ClaimPending locks the oldest pending transactions that nobody else works
+// at.
+func ClaimPending(ctx context.Context, tx pg.DB, limit int) ([]Transaction, error) {
+	return pg.All[Transaction](ctx, tx, claimPending, limit)
+}
+
+// QueueProcessed marks transactions as rated.
+func QueueProcessed(b *pgx.Batch, list []Transaction) {
+	n := len(list)
+	ids, at, skipped := make([]uuid.UUID, n), make([]time.Time, n), make([]*string, n)
+	rated, seqs := make([]*time.Time, n), make([]*int64, n)
+	for i, t := range list {
+		ids[i], at[i], skipped[i], rated[i], seqs[i] = t.ID, t.CreatedAt, nilText(string(t.Skipped)), t.RatedAt, t.RatedSeq
+	}
+	b.Queue(updateProcessed, ids, at, skipped, rated, seqs)
+}
+
+// Differs names the first field in which an event differs from the
+// transaction that its key stands for.
+func (t Transaction) Differs(e Event) string {
+	switch {
+	case e.Type != t.Type:
+		return "type"
+	case !e.Amount.Equal(t.Amount):
+		return "amount"
+	case e.Currency != t.Currency:
+		return "currency"
+	case e.CustomerID != t.CustomerID:
+		return "customer_id"
+	case !e.At.Equal(t.CreatedAt):
+		return "at"
+	case !sameJSON(e.Metadata, t.Metadata):
+		return "metadata"
+	case e.AffiliateID == uuid.Nil && e.Code != "":
+		return "code"
+	}
+	return "affiliate_id"
+}
+
+func sameJSON(a, b map[string]any) bool {
+	if len(a) == 0 && len(b) == 0 {
+		return true
+	}
+	text, err := json.Marshal(a)
+	var plain map[string]any
+	return err == nil && json.Unmarshal(text, &plain) == nil && reflect.DeepEqual(plain, b)
+}
