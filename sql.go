@@ -45,3 +45,76 @@ const (
 
 	refreshStats = `select fature.refresh_affiliate_stats()`
 )
+
+// The invariants that span packages; each query finds what breaks one.
+const (
+	// What is folded and what is still to be folded are the sums.
+	checkTotals = `
+		with v as (
+			select affiliate_id, sum(volume) as s from fature.transactions
+			where status in ('processed', 'reversed') group by affiliate_id
+		), c as (
+			select affiliate_id, sum(final_amount) as s from fature.commissions where status <> 'void' group by affiliate_id
+		), d as (
+			select affiliate_id, sum(volume) as v, sum(commissions) as c from fature.affiliate_deltas group by affiliate_id
+		)
+		select a.id from fature.affiliates a
+		left join v on v.affiliate_id = a.id left join c on c.affiliate_id = a.id left join d on d.affiliate_id = a.id
+		where a.lifetime_volume + coalesce(d.v, 0) <> coalesce(v.s, 0)
+			or a.lifetime_commissions + coalesce(d.c, 0) <> coalesce(c.s, 0)`
+
+	checkMonths = `
+		select partition_name from (
+			select p.*, lead(month) over (partition by table_name order by month) as next from fature.partitions p) p
+		where month is distinct from date_trunc('month', month, 'UTC')
+			or until is distinct from date_trunc('month', month + interval '45 days', 'UTC')
+			or partition_name <> table_name || to_char(month at time zone 'UTC', '_YYYY_MM')
+			or table_name = 'data_audit' and next <> until`
+
+	checkWhole = `
+		with own as (select oid, relname, relkind, relispartition, relpartbound from pg_class
+			where relnamespace = (select relnamespace from pg_class where oid = 'fature.affiliates'::regclass))
+		select o.relname from pg_inherits i join own o on o.oid = i.inhrelid where i.inhdetachpending
+		union all
+		select o.relname from pg_index x join own o on o.oid = x.indexrelid where not x.indisvalid
+		union all
+		select relname from own where pg_get_expr(relpartbound, oid) = 'DEFAULT'`
+
+	checkTriggers = `
+		select i.inhrelid::regclass || ' ' || t.tgname
+		from pg_inherits i
+		join pg_class p on p.oid = i.inhparent and p.relkind = 'p'
+		join pg_trigger t on t.tgrelid = p.oid and t.tgname like 'fature\_%'
+		where p.relnamespace = (select relnamespace from pg_class where oid = 'fature.affiliates'::regclass)
+			and (t.tgenabled = 'D' or not exists (
+				select from pg_trigger x
+				where x.tgrelid = i.inhrelid and x.tgname = t.tgname and x.tgenabled = t.tgenabled))`
+
+	checkImages = `
+		select a.id from fature.affiliates a
+		cross join (select coalesce((select ignored from fature.audit_policy where table_name = 'affiliates'), '{}') as ignored) p
+		left join lateral (
+			select new_values from fature.data_audit d
+			where d.table_name = 'affiliates' and d.record_id = a.id::text order by seq desc limit 1) d on true
+		where d.new_values is distinct from to_jsonb(a) - p.ignored`
+
+	checkChain = `
+		select table_name || ' ' || record_id from (
+			select d.*, lag(new_values) over w as left_values, lag(operation) over w as before
+			from fature.data_audit d where d.table_name in ('users', 'affiliates', 'referral_codes', 'customers')
+			window w as (partition by table_name, record_id order by seq)) d
+		where case when before is null then operation <> 'INSERT'
+			else operation = 'INSERT' and before <> 'DELETE' or operation <> 'INSERT' and old_values is distinct from left_values end`
+
+	checkAudited = `
+		with seen as (
+			select table_name, record_id, count(*) as n from fature.data_audit
+			where operation = 'INSERT' and table_name in ('transactions', 'commissions') group by 1, 2
+		), rows as (
+			select 'transactions' as table_name, id::text as record_id from fature.transactions
+			union all
+			select 'commissions', id::text from fature.commissions
+		)
+		select coalesce(r.record_id, s.record_id) from rows r full join seen s using (table_name, record_id)
+		where s.n is distinct from 1 or r.record_id is null`
+)

@@ -61,6 +61,9 @@ const (
 			and created_at = any($2)
 		order by transaction_id, id`
 
+	selectCalculations = `
+		select id, amount, final_amount, calculation from fature.commissions where kind = 'earning'`
+
 	insertCommissions = `
 		insert into fature.commissions (id, transaction_id, transaction_at, affiliate_id, kind, plan_id, rule, level,
 			base_amount, rate, amount, final_amount, currency, status, available_at, calculation, created_at, recorded_at)

@@ -29,6 +29,7 @@ fail() {
 
 # The mirror is the one that this system's own apt uses.
 mirror() {
+	# shellcheck disable=SC2016 # apt-get fills it in
 	apt-get indextargets --format '$(REPO_URI)' \
 		'Created-By: Packages' 'Origin: Debian' 'Label: Debian' 'Component: main' | head -n 1
 }

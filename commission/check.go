@@ -1,0 +1,84 @@
+package commission
+
+import (
+	"context"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/shopspring/decimal"
+
+	"github.com/fature/fature/internal/pg"
+	"github.com/fature/fature/internal/verify"
+)
+
+// Checks are the invariants of plans and lines.
+func Checks() []verify.Check {
+	return []verify.Check{
+		{Name: "A1", Meaning: "all plans are in one currency", SQL: `
+			select id from fature.commission_plans
+			where currency <> (select currency from fature.commission_plans order by published_at, id limit 1)`},
+		{Name: "C1", Meaning: "an event earns one line by a rule at a level", SQL: `
+			select transaction_id from fature.commissions where kind = 'earning' and transaction_id is not null
+			group by transaction_id, rule, level having count(*) > 1`},
+		{Name: "C2", Meaning: "a line has its transaction, which was processed, in its currency and month", SQL: `
+			select c.id from fature.commissions c
+			left join fature.transactions t on (t.id, t.created_at) = (c.transaction_id, c.transaction_at)
+			where c.transaction_id is not null and (t.id is null or t.status not in ('processed', 'reversed')
+				or t.currency <> c.currency or c.created_at <> t.created_at)`},
+		{Name: "C3", Meaning: "the lines of an event go up the line that held, nearest first", SQL: `
+			select c.id from fature.commissions c
+			join fature.transactions t on (t.id, t.created_at) = (c.transaction_id, c.transaction_at)
+			left join fature.affiliate_hierarchy h on (h.ancestor_id, h.descendant_id) = (c.affiliate_id, t.affiliate_id)
+			where c.kind = 'earning'
+				and (h.level_difference is null or h.level_difference < c.level or (c.level = 0) <> (c.affiliate_id = t.affiliate_id))
+				and not exists (select from fature.affiliate_history m where m.at > t.rated_at)`},
+		{Name: "C4", Meaning: "a line pays no more than it earned, and a reversal only takes", SQL: `
+			select id from fature.commissions
+			where abs(final_amount) > abs(amount) or final_amount * amount < 0 or kind = 'reversal' and final_amount > 0`},
+		{Name: "C5", Meaning: "a line and its reversals never cross zero", SQL: `
+			select e.id from fature.commissions e
+			join fature.commissions r on (r.reverses_id, r.reverses_at) = (e.id, e.created_at) and r.status <> 'void'
+			group by e.id, e.created_at, e.final_amount
+			having e.final_amount >= 0 and e.final_amount + sum(r.final_amount) < 0`},
+		{Name: "C6", Meaning: "a reversal takes from the same affiliate, rule and level, and never a reversal back", SQL: `
+			select r.id from fature.commissions r
+			left join fature.commissions e on (e.id, e.created_at) = (r.reverses_id, r.reverses_at)
+			where r.kind = 'reversal' and (e.kind is distinct from 'earning'
+				or (e.affiliate_id, e.rule, e.level, e.currency) is distinct from (r.affiliate_id, r.rule, r.level, r.currency))`},
+	}
+}
+
+// Misfit is a posted line that its own calculation does not give.
+type Misfit struct {
+	ID      uuid.UUID
+	Problem string
+}
+
+// Recompute evaluates every earning line again from its stored calculation,
+// and returns those that it does not give. It streams: memory does not grow
+// with the lines.
+func (s *Store) Recompute(ctx context.Context) ([]Misfit, error) {
+	rows, err := s.db.Query(ctx, selectCalculations)
+	if err != nil {
+		return nil, fail("recompute", err)
+	}
+	var misfits []Misfit
+	var id uuid.UUID
+	var amount, final decimal.Decimal
+	var c Calculation
+	_, err = pgx.ForEachRow(rows, []any{&id, &amount, &final, &c}, func() error {
+		again, capped, err := c.Recompute()
+		switch {
+		case err != nil:
+			misfits = append(misfits, Misfit{id, err.Error()})
+		case !again.Equal(amount) || !capped.Equal(final):
+			misfits = append(misfits, Misfit{id, "the calculation gives " + again.String() + ", after caps " + capped.String()})
+		}
+		c = Calculation{}
+		return nil
+	})
+	return misfits, fail("recompute", err)
+}
+
+// On is WithTx for a transaction of fature's own.
+func (s *Store) On(db pg.DB) *Store { return &Store{db: db} }

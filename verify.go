@@ -1,0 +1,95 @@
+package fature
+
+import (
+	"context"
+	"slices"
+
+
+	"github.com/fature/fature/affiliate"
+	"github.com/fature/fature/commission"
+	"github.com/fature/fature/hierarchy"
+	"github.com/fature/fature/internal/fault"
+	"github.com/fature/fature/internal/pg"
+	"github.com/fature/fature/internal/verify"
+	"github.com/fature/fature/transaction"
+)
+
+// Finding is an invariant that does not hold.
+type Finding = verify.Finding
+
+// Invariant is something that Verify checks.
+type Invariant struct {
+	Name    string
+	Meaning string
+}
+
+// Report is what Verify found.
+type Report struct {
+	Checked  []Invariant
+	Findings []Finding // none is all well
+}
+
+// OK tells that every invariant holds.
+func (r Report) OK() bool { return len(r.Findings) == 0 }
+
+// Verify checks the invariants of the programme: that the tree is a tree and
+// its closure exact, that every key has its event and every event its lines,
+// that each line is what its own calculation gives, that the totals equal the
+// lines, and that the audit saw every change once. It reads everything, in one
+// snapshot: a job for the night, or for after a restore. It needs a
+// transaction of its own: ErrInvalid under WithTx.
+func (p *Program) Verify(ctx context.Context) (Report, error) {
+	report, err := p.verify(ctx)
+	return report, pg.Fail("fature: verify", err, nil)
+}
+
+func (p *Program) verify(ctx context.Context) (Report, error) {
+	if pg.Inside(p.db) {
+		return Report{}, fault.Field("", "verify needs a transaction of its own")
+	}
+	tx, err := p.db.Begin(ctx)
+	if err != nil {
+		return Report{}, err
+	}
+	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
+	db := pg.Bind(p.db, tx)
+	if _, err := db.Exec(ctx, "set transaction isolation level repeatable read, read only"); err != nil {
+		return Report{}, err
+	}
+	checks := slices.Concat(hierarchy.Checks(), affiliate.Checks(), transaction.Checks(), commission.Checks(), ownChecks())
+	var report Report
+	for _, c := range checks {
+		report.Checked = append(report.Checked, Invariant{c.Name, c.Meaning})
+	}
+	if report.Findings, err = verify.Run(ctx, db, checks); err != nil {
+		return Report{}, err
+	}
+	recomputed := Invariant{"V2", "a line is what its own calculation gives"}
+	report.Checked = append(report.Checked, recomputed)
+	misfits, err := p.Commissions.On(db).Recompute(ctx)
+	if err != nil {
+		return Report{}, err
+	}
+	if len(misfits) > 0 {
+		found := Finding{Name: recomputed.Name, Meaning: recomputed.Meaning, Count: len(misfits)}
+		for _, m := range misfits[:min(len(misfits), shownProblems)] {
+			found.IDs = append(found.IDs, m.ID.String()+": "+m.Problem)
+		}
+		report.Findings = append(report.Findings, found)
+	}
+	return report, nil
+}
+
+// ownChecks span packages: totals, partitions and the audit.
+func ownChecks() []verify.Check {
+	return []verify.Check{
+		{Name: "B1", Meaning: "the totals of an affiliate are its transactions and lines", SQL: checkTotals},
+		{Name: "X1", Meaning: "partitions are whole UTC months, well named, without a gap", SQL: checkMonths},
+		{Name: "X2", Meaning: "no partition is half detached or takes what has no month, and no index is invalid", SQL: checkWhole},
+		{Name: "X3", Meaning: "every partition has the triggers of its table, enabled", SQL: checkTriggers},
+		{Name: "D1", Meaning: "the latest audit image of an affiliate is the affiliate", SQL: checkImages},
+		{Name: "D2", Meaning: "audit images chain: what a change began with is what the one before left", SQL: checkChain},
+		{Name: "D3", Meaning: "every transaction and line was audited once", SQL: checkAudited},
+	}
+}
+
