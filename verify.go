@@ -4,7 +4,6 @@ import (
 	"context"
 	"slices"
 
-
 	"github.com/fature/fature/affiliate"
 	"github.com/fature/fature/commission"
 	"github.com/fature/fature/hierarchy"
@@ -92,4 +91,3 @@ func ownChecks() []verify.Check {
 		{Name: "D3", Meaning: "every transaction and line was audited once", SQL: checkAudited},
 	}
 }
-

@@ -179,17 +179,20 @@ func (r *rating) calculation(c *claim) Calculation {
 // outcome sorts out the lines that caps took whole, and refuses those that no
 // row could hold.
 func (r *rating) outcome() (Outcome, error) {
-	posted := r.lines[:0]
-	for _, line := range r.lines {
-		if line.Amount.GreaterThan(money.Max) {
+	kept := 0
+	for i := range r.lines {
+		line := &r.lines[i]
+		switch {
+		case line.Amount.GreaterThan(money.Max):
 			return Outcome{}, fault.Field("amount", "is too large: rule %s would pay %s at level %d, more than %s",
 				line.Rule, line.Amount, line.Level, money.Max)
-		}
-		if line.Final.IsZero() {
+		case line.Final.IsZero():
 			r.skip(Skip{Rule: line.Rule, Level: line.Level, Reason: ReasonCap, Capped: line.Amount})
 			continue
+		case kept < i:
+			r.lines[kept] = *line
 		}
-		posted = append(posted, line)
+		kept++
 	}
-	return Outcome{Lines: posted, Skipped: r.skipped}, nil
+	return Outcome{Lines: r.lines[:kept], Skipped: r.skipped}, nil
 }
