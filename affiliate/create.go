@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -33,9 +34,9 @@ type Draft struct {
 }
 
 // Create makes an affiliate. Errors: InvalidError by field, ErrEmailTaken,
-// ErrUserTaken, ErrUserNotFound, ErrCodeTaken, ErrParentNotFound,
-// ErrCodeNotFound, hierarchy.DepthError. It costs four round trips and its
-// transaction, whatever the depth.
+// ErrOriginTaken, ErrUserTaken, ErrUserNotFound, ErrCodeTaken, ErrIDTaken,
+// ErrParentNotFound, ErrCodeNotFound, hierarchy.DepthError. It costs five round
+// trips and its transaction, whatever the depth.
 func (s *Store) Create(ctx context.Context, d Draft) (Affiliate, error) {
 	made, err := s.create(ctx, []Draft{d}, func(int) string { return "" })
 	if err != nil {
@@ -58,8 +59,17 @@ type candidate struct {
 	user      UserDraft
 	canonical string
 	newUser   bool
-	generated bool
+	named     bool // the id is the host's
+	generated bool // the referral code is ours
 }
+
+// origin is what a user was in another system.
+type origin struct {
+	MigratedFrom string `db:"migrated_from"`
+	OriginalID   string `db:"original_id"`
+}
+
+func (d *candidate) origin() origin { return origin{d.MigratedFrom, d.OriginalID} }
 
 func (s *Store) create(ctx context.Context, drafts []Draft, path func(int) string) ([]Affiliate, error) {
 	if len(drafts) == 0 {
@@ -85,7 +95,7 @@ func (s *Store) create(ctx context.Context, drafts []Draft, path func(int) strin
 		}
 		levels, err := s.tree.On(tx).Attach(ctx, nodes(all)...)
 		if err != nil {
-			return err
+			return misplaced(err, path)
 		}
 		made, err = insert(ctx, tx, all, levels)
 		return err
@@ -94,7 +104,8 @@ func (s *Store) create(ctx context.Context, drafts []Draft, path func(int) strin
 }
 
 func prepare(d Draft) (candidate, error) {
-	if d.ID == uuid.Nil {
+	named := d.ID != uuid.Nil
+	if !named {
 		d.ID = pg.NewID()
 	}
 	if d.Category == "" {
@@ -103,14 +114,17 @@ func prepare(d Draft) (candidate, error) {
 	if d.Status == "" {
 		d.Status = Active
 	}
-	all := candidate{Draft: d, newUser: d.UserID == uuid.Nil}
+	all := candidate{Draft: d, named: named, newUser: d.UserID == uuid.Nil}
 	var c fault.Check
 	if all.newUser {
 		all.user = UserDraft{Email: d.Email, Name: d.Name, OriginalID: d.OriginalID, MigratedFrom: d.MigratedFrom}.normalize()
 		all.canonical = all.user.check(&c)
 		all.UserID = all.user.ID
 	} else {
-		c.That(d.Email == "" && d.Name == "", "email", "is for a new user, and user_id names an existing one")
+		const given = "is for a new user, and user_id names an existing one"
+		c.That(d.Email == "", "email", given)
+		c.That(d.Name == "", "name", given)
+		c.That(all.origin() == (origin{}), "original_id", given)
 	}
 	if d.ReferralCode == "" {
 		all.generated, all.ReferralCode = true, newCode()
@@ -122,8 +136,8 @@ func prepare(d Draft) (candidate, error) {
 		c.Err("referred_by", checkCode(d.ReferredBy))
 	}
 	c.That(d.ParentID != d.ID, "parent_id", "is the affiliate itself")
-	c.That(d.Category.Valid(), "category", "%.40q is not a category", string(d.Category))
-	c.That(d.Status.Valid(), "status", "%.40q is not a status", string(d.Status))
+	checkCategory(&c, d.Category)
+	checkStatus(&c, d.Status)
 	return all, c.Done()
 }
 
@@ -142,6 +156,9 @@ func checkTwice(all []candidate, path func(int) string) error {
 		once(i, "referral_code", lookup(all[i].ReferralCode), ErrCodeTaken)
 		if all[i].newUser {
 			once(i, "email", all[i].canonical, ErrEmailTaken)
+			if o := all[i].origin(); o != (origin{}) {
+				once(i, "original_id", o.MigratedFrom+"\x00"+o.OriginalID, ErrOriginTaken)
+			}
 		} else {
 			once(i, "user_id", all[i].UserID.String(), ErrUserTaken)
 		}
@@ -151,9 +168,10 @@ func checkTwice(all []candidate, path func(int) string) error {
 
 // known is what the database said of the names in the drafts.
 type known struct {
-	emails, codes         map[string]bool
-	users, taken, parents map[uuid.UUID]bool
-	referrers             Referrers
+	emails, codes              map[string]bool
+	origins                    map[origin]bool
+	ids, users, taken, parents map[uuid.UUID]bool
+	referrers                  Referrers
 }
 
 // resolve turns names into ids and refuses, by place and field, what the
@@ -182,14 +200,20 @@ func resolve(ctx context.Context, tx pg.DB, all []candidate, path func(int) stri
 }
 
 func look(ctx context.Context, tx pg.DB, all []candidate) (known, error) {
-	var emails, codes, referrers []string
-	var users, parents []uuid.UUID
+	var emails, codes, referrers, sources, originals []string
+	var ids, users, parents []uuid.UUID
 	for i := range all {
 		codes = append(codes, lookup(all[i].ReferralCode))
+		if all[i].named {
+			ids = append(ids, all[i].ID)
+		}
 		if all[i].newUser {
 			emails = append(emails, all[i].canonical)
 		} else {
 			users = append(users, all[i].UserID)
+		}
+		if o := all[i].origin(); o != (origin{}) {
+			sources, originals = append(sources, o.MigratedFrom), append(originals, o.OriginalID)
 		}
 		if all[i].ReferredBy != "" {
 			referrers = append(referrers, all[i].ReferredBy)
@@ -199,11 +223,14 @@ func look(ctx context.Context, tx pg.DB, all []candidate) (known, error) {
 		}
 	}
 	var takenEmails, takenCodes []string
-	var there, taken, over []uuid.UUID
+	var takenOrigins []origin
+	var takenIDs, there, taken, over []uuid.UUID
 	codesOf := Referrers{}
 	var b pgx.Batch
 	pg.QueueColumn(&b, &takenCodes, selectTakenCodes, codes)
 	pg.QueueColumn(&b, &takenEmails, selectTakenEmails, emails)
+	pg.Queue(&b, &takenOrigins, selectTakenOrigins, sources, originals)
+	pg.QueueColumn(&b, &takenIDs, selectAffiliatesThere, ids)
 	pg.QueueColumn(&b, &there, selectUsersThere, users)
 	pg.QueueColumn(&b, &taken, selectUsersTaken, users)
 	pg.QueueColumn(&b, &over, selectAffiliatesThere, parents)
@@ -212,8 +239,8 @@ func look(ctx context.Context, tx pg.DB, all []candidate) (known, error) {
 		return known{}, err
 	}
 	return known{
-		emails: set(takenEmails), codes: set(takenCodes),
-		users: set(there), taken: set(taken), parents: set(over), referrers: codesOf,
+		emails: set(takenEmails), codes: set(takenCodes), origins: set(takenOrigins),
+		ids: set(takenIDs), users: set(there), taken: set(taken), parents: set(over), referrers: codesOf,
 	}, nil
 }
 
@@ -233,7 +260,9 @@ func (k known) settle(d *candidate) error {
 			problems = append(problems, &fault.InvalidError{Field: field, Problem: problem, Cause: cause})
 		}
 	}
+	refuse(k.ids[d.ID], "id", "is taken", ErrIDTaken)
 	refuse(d.newUser && k.emails[d.canonical], "email", "belongs to another user", ErrEmailTaken)
+	refuse(k.origins[d.origin()], "original_id", "was made a user already", ErrOriginTaken)
 	refuse(!d.newUser && !k.users[d.UserID], "user_id", "does not exist", ErrUserNotFound)
 	refuse(!d.newUser && k.taken[d.UserID], "user_id", "is an affiliate already", ErrUserTaken)
 	refuse(!d.generated && k.codes[lookup(d.ReferralCode)], "referral_code", "is taken", ErrCodeTaken)
@@ -252,6 +281,22 @@ func nodes(all []candidate) []hierarchy.Node {
 		list[i] = hierarchy.Node{ID: all[i].ID, ParentID: all[i].ParentID}
 	}
 	return list
+}
+
+// misplaced tells the tree's problems, whose fields begin with [0], by the
+// places of the drafts.
+func misplaced(err error, path func(int) string) error {
+	if errors.Is(err, hierarchy.ErrAttached) {
+		return errors.Join(ErrIDTaken, err)
+	}
+	for _, p := range fault.Fields(err) {
+		var i int
+		var field string
+		if _, bad := fmt.Sscanf(p.Field, "[%d].%s", &i, &field); bad == nil {
+			p.Field = strings.TrimPrefix(path(i)+"."+field, ".")
+		}
+	}
+	return err
 }
 
 // insert writes users, affiliates and codes, and reads the affiliates back.

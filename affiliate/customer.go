@@ -52,6 +52,10 @@ func (s *Customers) Attribute(ctx context.Context, a Attribution) (Owner, error)
 	var c fault.Check
 	c.Err("customer_id", checkCustomerID(a.CustomerID))
 	c.That((a.AffiliateID == uuid.Nil) != (a.Code == ""), "affiliate_id", "or code is needed, and one of them only")
+	if a.Code != "" {
+		c.Err("code", checkCode(a.Code))
+	}
+	c.That(a.At.Year() >= 2000 && !a.At.After(time.Now().Add(24*time.Hour)), "at", "is before the year 2000 or more than 24 hours ahead")
 	if err := c.Done(); err != nil {
 		return Owner{}, fail("attribute", err)
 	}
@@ -90,8 +94,11 @@ func (s *Customers) Owner(ctx context.Context, customerID string, at time.Time) 
 }
 
 // Owners lists whose a customer was, the first first. Of an unknown customer
-// the list is empty.
+// the list is empty. Errors: InvalidError of customer_id.
 func (s *Customers) Owners(ctx context.Context, customerID string) ([]Owner, error) {
+	if err := checkCustomerID(customerID); err != nil {
+		return nil, fail("owners", fault.In("customer_id", err))
+	}
 	owners, err := pg.All[Owner](ctx, s.db, selectOwners, []string{customerID})
 	return owners, fail("owners", err)
 }

@@ -54,3 +54,16 @@ func checkName(name string) error {
 	}
 	return nil
 }
+
+const maxOrigin = 255
+
+// checkOrigin bounds what names a user in the system it came from.
+func checkOrigin(id string) error {
+	switch {
+	case len(id) > maxOrigin:
+		return fault.Field("", "is longer than %d bytes", maxOrigin)
+	case !clean(id):
+		return fault.Field("", "is not valid UTF-8 or holds a NUL")
+	}
+	return nil
+}

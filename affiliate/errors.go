@@ -26,6 +26,7 @@ var constraints = pg.Constraints{
 	"affiliates_user_id_key":            ErrUserTaken,
 	"affiliates_user_id_fkey":           ErrUserNotFound,
 	"referral_codes_code_key":           ErrCodeTaken,
+	"referral_codes_affiliate_id_fkey":  ErrNotFound,
 	"customer_owners_affiliate_id_fkey": ErrNotFound,
 }
 

@@ -1,5 +1,7 @@
 package affiliate
 
+import "github.com/fature/fature/internal/fault"
+
 // Status is where a user or an affiliate stands.
 type Status string
 
@@ -56,4 +58,18 @@ func (r Role) Valid() bool {
 		return true
 	}
 	return false
+}
+
+// In filters and changes an empty value is none.
+
+func checkStatus(c *fault.Check, s Status) {
+	c.That(s == "" || s.Valid(), "status", "%.40q is not a status", string(s))
+}
+
+func checkCategory(c *fault.Check, category Category) {
+	c.That(category == "" || category.Valid(), "category", "%.40q is not a category", string(category))
+}
+
+func checkRole(c *fault.Check, r Role) {
+	c.That(r == "" || r.Valid(), "role", "%.40q is not a role", string(r))
 }

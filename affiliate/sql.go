@@ -68,16 +68,13 @@ const (
 		update fature.referral_codes set retired_at = now()
 		where affiliate_id = $1 and retired_at is null and lower(code) collate "C" <> $2`
 
-	// Tells whose the code is afterwards: taken anew, or back from retirement.
+	// Takes a code anew, or back from retirement and in the case now given. No
+	// row says that it is another's.
 	takeCode = `
-		with taken as (
-			insert into fature.referral_codes as c (id, code, affiliate_id) values ($1, $2, $3)
-			on conflict (lower(code) collate "C") do update set retired_at = null where c.affiliate_id = $3
-			returning affiliate_id)
-		select affiliate_id from taken
-		union all
-		select affiliate_id from fature.referral_codes where lower(code) collate "C" = $4
-		limit 1`
+		insert into fature.referral_codes as c (id, code, affiliate_id) values ($1, $2, $3)
+		on conflict (lower(code) collate "C") do update set code = excluded.code, retired_at = null
+			where c.affiliate_id = $3
+		returning affiliate_id`
 
 	updateCode = `
 		update fature.affiliates a set referral_code = $2, updated_at = now() where id = $1
@@ -89,6 +86,10 @@ const (
 	selectTakenCodes = `select lower(code) from fature.referral_codes where lower(code) collate "C" = any($1)`
 
 	selectTakenEmails = `select email_canon from fature.users where email_canon = any($1)`
+
+	selectTakenOrigins = `
+		select migrated_from, original_id from fature.users
+		where (migrated_from, original_id) in (select * from unnest($1::text[], $2::text[]))`
 
 	selectUsersThere = `select id from fature.users where id = any($1)`
 

@@ -3,6 +3,7 @@ package affiliate
 import (
 	"context"
 	"iter"
+	"math"
 	"time"
 
 	"github.com/google/uuid"
@@ -64,6 +65,9 @@ func (s *Store) GetByUser(ctx context.Context, userID uuid.UUID) (Affiliate, err
 // GetByCode finds an affiliate by a referral code, in any case; a retired code
 // still finds its owner. Else ErrNotFound.
 func (s *Store) GetByCode(ctx context.Context, code string) (Affiliate, error) {
+	if checkCode(code) != nil {
+		return Affiliate{}, fail("get by code", ErrNotFound)
+	}
 	a, err := pg.One[Affiliate](ctx, s.db, selectAffiliateByCode, lookup(code))
 	return a, fail("get by code", missing(err, ErrNotFound))
 }
@@ -79,6 +83,13 @@ type Filter struct {
 
 // List reads a page of affiliates, the newest first.
 func (s *Store) List(ctx context.Context, f Filter) (page.Page[Affiliate], error) {
+	var c fault.Check
+	checkStatus(&c, f.Status)
+	checkCategory(&c, f.Category)
+	c.That(f.Level == nil || *f.Level >= 0 && *f.Level <= math.MaxInt32, "level", "is not a level of the tree")
+	if err := c.Done(); err != nil {
+		return page.Page[Affiliate]{}, fail("list", err)
+	}
 	return listBy(ctx, s.db, "list", f.After, f.Limit,
 		func(a Affiliate) uuid.UUID { return a.ID }, listAffiliates, none(f.Status), none(f.Category), f.Level)
 }
@@ -102,8 +113,8 @@ type Change struct {
 // keeps what was. Errors: InvalidError by field, ErrNotFound.
 func (s *Store) Update(ctx context.Context, id uuid.UUID, change Change) (Affiliate, error) {
 	var c fault.Check
-	c.That(change.Status == "" || change.Status.Valid(), "status", "%.40q is not a status", string(change.Status))
-	c.That(change.Category == "" || change.Category.Valid(), "category", "%.40q is not a category", string(change.Category))
+	checkStatus(&c, change.Status)
+	checkCategory(&c, change.Category)
 	if err := c.Done(); err != nil {
 		return Affiliate{}, fail("update", err)
 	}
@@ -142,15 +153,15 @@ func (s *Store) ChangeCode(ctx context.Context, id uuid.UUID, code string) (Affi
 	}
 	var changed Affiliate
 	err := pg.InTx(ctx, s.db, func(tx pg.DB) (err error) {
-		var owner uuid.UUID
+		var owner []uuid.UUID
 		var b pgx.Batch
 		b.Queue(lockAffiliate, id)
 		b.Queue(retireCodes, id, lookup(code))
-		b.Queue(takeCode, pg.NewID(), code, id, lookup(code)).QueryRow(func(row pgx.Row) error { return row.Scan(&owner) })
+		pg.QueueColumn(&b, &owner, takeCode, pg.NewID(), code, id)
 		if err := pg.Send(ctx, tx, &b); err != nil {
 			return err
 		}
-		if owner != id {
+		if len(owner) == 0 {
 			return ErrCodeTaken
 		}
 		changed, err = pg.One[Affiliate](ctx, tx, updateCode, id, code)

@@ -56,9 +56,11 @@ func (d UserDraft) check(c *fault.Check) (canonical string) {
 	canonical, err := canonicalEmail(d.Email)
 	c.Err("email", err)
 	c.Err("name", checkName(d.Name))
-	c.That(d.Status.Valid(), "status", "%.40q is not a status", string(d.Status))
-	c.That(d.Role.Valid(), "role", "%.40q is not a role", string(d.Role))
+	checkStatus(c, d.Status)
+	checkRole(c, d.Role)
 	c.That((d.OriginalID == "") == (d.MigratedFrom == ""), "original_id", "goes with migrated_from: both or neither")
+	c.Err("original_id", checkOrigin(d.OriginalID))
+	c.Err("migrated_from", checkOrigin(d.MigratedFrom))
 	return canonical
 }
 
@@ -115,6 +117,12 @@ type UserFilter struct {
 
 // List reads a page of users, the newest first.
 func (s *Users) List(ctx context.Context, f UserFilter) (page.Page[User], error) {
+	var c fault.Check
+	checkStatus(&c, f.Status)
+	checkRole(&c, f.Role)
+	if err := c.Done(); err != nil {
+		return page.Page[User]{}, fail("list users", err)
+	}
 	return listBy(ctx, s.db, "list users", f.After, f.Limit,
 		func(u User) uuid.UUID { return u.ID }, listUsers, none(f.Status), none(f.Role))
 }
@@ -141,8 +149,8 @@ func (s *Users) Update(ctx context.Context, id uuid.UUID, change UserChange) (Us
 	if change.Name != "" {
 		c.Err("name", checkName(change.Name))
 	}
-	c.That(change.Status == "" || change.Status.Valid(), "status", "%.40q is not a status", string(change.Status))
-	c.That(change.Role == "" || change.Role.Valid(), "role", "%.40q is not a role", string(change.Role))
+	checkStatus(&c, change.Status)
+	checkRole(&c, change.Role)
 	if err := c.Done(); err != nil {
 		return User{}, fail("update user", err)
 	}

@@ -73,7 +73,7 @@ func (s *share) times(metadata map[string]any) (n int64, ok bool) {
 func (p *Plan) term(s *share, t Term) Term {
 	t.Kind, t.Rate, t.By = s.kind, s.rate, s.by
 	t.Unrounded = t.unrounded(s.fraction)
-	t.Rounded = p.Rounding.Round(t.Unrounded, p.digits)
+	t.Rounded = p.rounding.Round(t.Unrounded, p.digits)
 	return t
 }
 
@@ -92,6 +92,9 @@ func (t *Term) unrounded(fraction decimal.Decimal) decimal.Decimal {
 // caps and what is left after them. The error names the stored figure that
 // does not follow, or the input that no plan could have given.
 func (c Calculation) Recompute() (amount, final decimal.Decimal, err error) {
+	if amount, err = c.evaluate(c.Term); err != nil {
+		return amount, final, err
+	}
 	if c.Own != nil {
 		own, err := c.evaluate(*c.Own)
 		if err != nil {
@@ -100,9 +103,6 @@ func (c Calculation) Recompute() (amount, final decimal.Decimal, err error) {
 		if !own.Equal(c.Base) {
 			return amount, final, fmt.Errorf("the base is %s, but the level-0 commission comes to %s", c.Base, own)
 		}
-	}
-	if amount, err = c.evaluate(c.Term); err != nil {
-		return amount, final, err
 	}
 	final = amount
 	for i, step := range c.Caps {
@@ -135,16 +135,16 @@ func (c *Calculation) evaluate(t Term) (decimal.Decimal, error) {
 
 // apply shares the cap out again, and takes the share of this line.
 func (s *CapStep) apply(before decimal.Decimal, digits int32) (decimal.Decimal, error) {
+	for _, n := range append([]decimal.Decimal{s.Max, s.Share}, s.Lines...) {
+		if money.Bomb(n) || n.IsNegative() {
+			return before, fmt.Errorf("a number is out of range")
+		}
+	}
 	if s.Line < 0 || s.Line >= len(s.Lines) {
 		return before, fmt.Errorf("there is no line %d", s.Line)
 	}
 	if !s.Lines[s.Line].Equal(before) {
 		return before, fmt.Errorf("the line before it is %s, but comes to %s", s.Lines[s.Line], before)
-	}
-	for _, n := range append([]decimal.Decimal{s.Max}, s.Lines...) {
-		if money.Bomb(n) || n.IsNegative() {
-			return before, fmt.Errorf("a number is out of range")
-		}
 	}
 	share := money.Allocate(s.Max, s.Lines, digits)[s.Line]
 	if !share.Equal(s.Share) {

@@ -11,7 +11,7 @@ import (
 func (r *rating) cap(c limit) {
 	most := c.max
 	if most.IsZero() {
-		most = r.Plan.Rounding.Round(r.Event.Amount.Mul(c.fraction), r.Plan.digits)
+		most = r.Plan.rounding.Round(r.Event.Amount.Mul(c.fraction), r.Plan.digits)
 	}
 	before := make([]decimal.Decimal, 0, len(r.lines))
 	sum := decimal.Zero

@@ -119,8 +119,11 @@ func plainNumber(text string) (string, bool) {
 }
 
 // plain writes a number without needless zeros, whatever the host has set in
-// package decimal.
+// package decimal. A stored number that would be slow to write is not written.
 func plain(d decimal.Decimal) string {
+	if money.Bomb(d) {
+		return "(a number out of range)"
+	}
 	d = d.Normalize()
 	return d.StringFixed(max(0, -d.Exponent()))
 }

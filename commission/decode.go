@@ -17,7 +17,8 @@ import (
 const (
 	maxDocument = 1 << 20 // bytes
 	maxNesting  = 16
-	maxProblems = 200 // then reading stops: more would not help
+	maxItems    = 1000 // of a list or an object; what a plan needs is bounded lower by Validate
+	maxProblems = 200  // then reading stops: more would not help
 	maxWhole    = 1_000_000
 )
 
@@ -34,6 +35,7 @@ func Parse(data []byte) (Document, error) {
 	var doc Document
 	d := decoder{}
 	d.value("", root, reflect.ValueOf(&doc).Elem())
+	doc.trim()
 	if err := doc.Validate(); err != nil {
 		d.add(err)
 	}
@@ -41,6 +43,23 @@ func Parse(data []byte) (Document, error) {
 		return Document{}, errors.Join(d.problems...)
 	}
 	return doc, nil
+}
+
+// trim makes optional lists that are empty ones that are not given, which is
+// what they mean.
+func (d *Document) trim() {
+	if len(d.Caps) == 0 {
+		d.Caps = nil
+	}
+	for i := range d.Rules {
+		r := &d.Rules[i]
+		if len(r.Base.Minus) == 0 {
+			r.Base.Minus = nil
+		}
+		if len(r.Recoup) == 0 {
+			r.Recoup = nil
+		}
+	}
 }
 
 // UnmarshalJSON is Parse, so that a document within another JSON value is read
@@ -121,6 +140,9 @@ func readNode(dec *json.Decoder, depth int) (node, error) {
 // readItems reads what stands between a bracket and its end.
 func readItems(dec *json.Decoder, n node, depth int) (node, error) {
 	for dec.More() {
+		if len(n.items) == maxItems {
+			return n, fault.Field("", "the document has a list or an object of more than %d items", maxItems)
+		}
 		if n.kind == '{' {
 			key, err := dec.Token()
 			if err != nil {
@@ -158,7 +180,7 @@ func (d *decoder) wrong(path, format string, args ...any) {
 // repeat what was mistyped.
 func (d *decoder) add(err error) {
 	for _, problem := range fault.Fields(err) {
-		if len(d.problems) < maxProblems && !d.repeats(problem.Field) {
+		if !d.full() && !d.repeats(problem.Field) {
 			d.problems = append(d.problems, problem)
 		}
 	}
@@ -179,10 +201,10 @@ func within(path, other string) bool {
 	return ok && (rest == "" || other == "" || rest[0] == '.' || rest[0] == '[')
 }
 
+// full tells that enough problems were found.
+func (d *decoder) full() bool { return len(d.problems) >= maxProblems }
+
 func (d *decoder) value(path string, n node, v reflect.Value) {
-	if len(d.problems) >= maxProblems {
-		return
-	}
 	switch v.Kind() {
 	case reflect.Struct:
 		d.object(path, n, v)
@@ -202,7 +224,8 @@ func (d *decoder) object(path string, n node, v reflect.Value) {
 		return
 	}
 	seen := map[string]bool{}
-	for i, key := range n.keys {
+	for i := 0; i < len(n.keys) && !d.full(); i++ {
+		key := n.keys[i]
 		at := below(path, key)
 		field, known := fieldOf(v, key)
 		switch {
@@ -246,7 +269,8 @@ func (d *decoder) mapping(path string, n node, v reflect.Value) {
 		return
 	}
 	v.Set(reflect.MakeMap(v.Type()))
-	for i, key := range n.keys {
+	for i := 0; i < len(n.keys) && !d.full(); i++ {
+		key := n.keys[i]
 		at := below(path, key)
 		k := reflect.ValueOf(key).Convert(v.Type().Key())
 		if v.MapIndex(k).IsValid() {
@@ -269,7 +293,7 @@ func (d *decoder) list(path string, n node, v reflect.Value) {
 		return
 	}
 	v.Set(reflect.MakeSlice(v.Type(), len(n.items), len(n.items)))
-	for i := 0; i < len(n.items) && len(d.problems) < maxProblems; i++ {
+	for i := 0; i < len(n.items) && !d.full(); i++ {
 		d.value(fmt.Sprintf("%s[%d]", path, i), n.items[i], v.Index(i))
 	}
 }
@@ -287,7 +311,7 @@ func (d *decoder) texts(path string, n node, v reflect.Value) {
 		if item.kind == 'n' {
 			text, ok = plainNumber(item.text)
 		}
-		if !ok && len(d.problems) < maxProblems {
+		if !ok && !d.full() {
 			d.wrong(at(i), "is %s that cannot be compared: give a string, a boolean or a number", item.what())
 		}
 		values[i] = text

@@ -10,7 +10,10 @@ import (
 // Only Rounding, Hold and Timezone have defaults; what changes the money
 // otherwise is stated or the document is invalid.
 //
-// The zero value of an optional field means that it is not given.
+// The zero value of an optional field means that it is not given. A document
+// has at most 100 rules, 20 caps, and 255 steps in a table or in overrides.
+// Percents and flat amounts have at most 8 decimals, all other amounts those
+// of the currency; none is negative.
 type Document struct {
 	Name     string   `json:"name"`               // at most 100 characters; publishing under it again makes the next version
 	Currency string   `json:"currency"`           // ISO 4217; its decimals are the scale of every line

@@ -5,6 +5,8 @@ import (
 	"strings"
 
 	"github.com/shopspring/decimal"
+
+	"github.com/fature/fature/internal/money"
 )
 
 // Explanation is a calculation in plain English.
@@ -77,17 +79,18 @@ func (c *Calculation) arithmetic(t Term) string {
 }
 
 func (c *Calculation) cut(s CapStep) string {
-	sum := decimal.Zero
 	lines := make([]string, len(s.Lines))
 	for i, line := range s.Lines {
-		sum = sum.Add(line)
 		lines[i] = plain(line)
 	}
-	return fmt.Sprintf("Cap: the transaction's lines %s = %s share %s by largest remainder; line %d gets %s.",
-		strings.Join(lines, " + "), plain(sum), c.money(s.Max), s.Line+1, c.money(s.Share))
+	return fmt.Sprintf("Cap: the transaction's lines of %s share %s by largest remainder; line %d gets %s.",
+		strings.Join(lines, " + "), c.money(s.Max), s.Line+1, c.money(s.Share))
 }
 
 // money writes an amount with the currency and at least its decimals.
 func (c *Calculation) money(d decimal.Decimal) string {
+	if money.Bomb(d) {
+		return plain(d)
+	}
 	return d.StringFixed(max(c.Digits, -d.Normalize().Exponent())) + " " + c.Currency
 }

@@ -1,6 +1,7 @@
 package commission
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -20,11 +21,12 @@ type Plan struct {
 	Version  int
 	Document // to be read; changing it changes nothing that is paid
 
-	zone   *time.Location
-	hold   span
-	digits int32
-	rules  []rule
-	caps   []limit
+	zone     *time.Location
+	hold     span
+	digits   int32
+	rounding Rounding
+	rules    []rule
+	caps     []limit
 }
 
 // rule is an event rule compiled.
@@ -88,9 +90,7 @@ func (p *Plan) compile() (err error) {
 			return fault.In("hold", err)
 		}
 	}
-	if p.Rounding == "" {
-		p.Rounding = HalfUp
-	}
+	p.rounding = cmp.Or(p.Rounding, HalfUp)
 	for _, r := range p.Rules {
 		p.rules = append(p.rules, r.compile())
 	}

@@ -168,7 +168,7 @@ func (r *rating) calculation(c *claim) Calculation {
 	calculation := Calculation{
 		Plan: p.Name, Version: p.Version, PlanID: p.ID, Rule: c.rule, Level: c.level,
 		Event: r.Event.Type, Own: c.own, Term: c.term,
-		Currency: p.Currency, Digits: p.digits, Rounding: p.Rounding,
+		Currency: p.Currency, Digits: p.digits, Rounding: p.rounding,
 	}
 	if c.place != c.level {
 		calculation.Place = c.place

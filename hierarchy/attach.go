@@ -39,9 +39,10 @@ const (
 // ErrParentNotFound, ErrCycle for an affiliate under itself, DepthError. Beyond
 // that it fails with ErrIsolation.
 //
-// In a transaction three round trips, however many nodes and levels; a few more
-// from 2,000 rows of the closure. A batch of more than 1,000 nodes, or under
-// more than 64 roots, waits for all changes of the tree and holds them up.
+// Three round trips however many nodes and levels, a few more from 2,000 rows of
+// the closure, and two for a transaction or savepoint of its own. A batch of
+// more than 1,000 nodes, or under more than 64 roots, waits for all changes of
+// the tree and holds them up.
 func (s *Store) Attach(ctx context.Context, nodes ...Node) ([]int, error) {
 	if len(nodes) == 0 {
 		return nil, nil

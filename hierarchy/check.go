@@ -37,7 +37,8 @@ type Repair struct {
 // below it.
 //
 // It waits for all changes of the tree and holds them up until it is done,
-// which takes seconds for each million rows of the closure. Also ErrIsolation.
+// which takes about 20 seconds for each million rows of the closure. Also
+// ErrIsolation.
 func (s *Store) Rebuild(ctx context.Context) (Repair, error) {
 	var r Repair
 	err := pg.InTx(ctx, s.db, func(tx pg.DB) error {

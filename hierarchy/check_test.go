@@ -29,35 +29,43 @@ func TestChecksAndRebuild(t *testing.T) {
 	}{
 		"row lost": {
 			`delete from fature.affiliate_hierarchy where (ancestor_id, descendant_id) = ($1, $2)`,
-			[]string{"H1s", "H2r", "H4"}, hierarchy.Repair{Added: 1},
+			[]string{"H1s", "H2r", "H4"},
+			hierarchy.Repair{Added: 1},
 		},
 		"row too many": {
 			`insert into fature.affiliate_hierarchy values ($3, $2, 4)`,
-			[]string{"H1s", "H4"}, hierarchy.Repair{Removed: 1},
+			[]string{"H1s", "H4"},
+			hierarchy.Repair{Removed: 1},
 		},
 		"wrong distance": {
 			`update fature.affiliate_hierarchy set level_difference = 9 where (ancestor_id, descendant_id) = ($1, $2)`,
-			[]string{"H1s", "H4"}, hierarchy.Repair{Removed: 1, Added: 1},
+			[]string{"H1s", "H4"},
+			hierarchy.Repair{Removed: 1, Added: 1},
 		},
 		"row of nobody": {
 			`insert into fature.affiliate_hierarchy select x, x, 0 from gen_random_uuid() x`,
-			[]string{"H5"}, hierarchy.Repair{Removed: 1},
+			[]string{"H5"},
+			hierarchy.Repair{Removed: 1},
 		},
 		"not at 0 from itself": {
 			`delete from fature.affiliate_hierarchy where ancestor_id = $3 and descendant_id = $3`,
-			[]string{"H3", "H4", "H2r"}, hierarchy.Repair{Added: 1},
+			[]string{"H3", "H4", "H2r"},
+			hierarchy.Repair{Added: 1},
 		},
 		"wrong level": {
 			`update fature.affiliates set level = 7 where id = $2`,
-			[]string{"H4"}, hierarchy.Repair{Levels: 1},
+			[]string{"H4"},
+			hierarchy.Repair{Levels: 1},
 		},
 		"moved by hand": {
 			`update fature.affiliates set parent_id = $3 where id = $2`,
-			[]string{"H1s"}, hierarchy.Repair{Removed: 3, Added: 1, Levels: 1},
+			[]string{"H1s"},
+			hierarchy.Repair{Removed: 3, Added: 1, Levels: 1},
 		},
 		"nothing left": {
 			`delete from fature.affiliate_hierarchy`,
-			[]string{"H2r", "H3", "H4"}, hierarchy.Repair{Added: 11},
+			[]string{"H2r", "H3", "H4"},
+			hierarchy.Repair{Added: 11},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

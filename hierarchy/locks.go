@@ -95,7 +95,8 @@ func (c claim) take(ctx context.Context, tx pg.DB, locks []int64, reads func(*pg
 	}
 	pg.Queue(&b, &roots, selectRoots, c.of)
 	reads(&b)
-	return roots, pg.Send(ctx, tx, &b)
+	err = pg.Send(ctx, tx, &b)
+	return roots, err
 }
 
 // locksOf is ascending, the order in which everyone takes them.
@@ -116,7 +117,7 @@ func locksOf(roots []root) []int64 {
 //
 // Repeating it does nothing. It fails with ErrNoTransaction on a Store that
 // WithTx did not make, with ErrNotFound for an affiliate that is not in the
-// tree, and with ErrIsolation. Four round trips.
+// tree, and with ErrIsolation. Five round trips.
 func (s *Store) LockTrees(ctx context.Context, ids ...uuid.UUID) error {
 	if !pg.Inside(s.db) {
 		return fail("lock trees", ErrNoTransaction)

@@ -19,9 +19,9 @@ import (
 // its downline, and DepthError where any who moved would be too deep; also with
 // ErrIsolation.
 //
-// In a transaction three round trips. The server rewrites a row of the closure
-// for each pair of one who moved and one above it, before and after: about
-// 75,000 rows a second.
+// Three round trips, and two for a transaction or savepoint of its own. The
+// server rewrites a row of the closure for each pair of one who moved and one
+// above it, before and after: about 75,000 rows a second.
 func (s *Store) Move(ctx context.Context, id, parent uuid.UUID) error {
 	switch parent {
 	case uuid.Nil:

@@ -33,7 +33,7 @@ func (s *Store) Upline(ctx context.Context, id uuid.UUID) ([]Relative, error) {
 
 // Uplines is Upline of many affiliates. Those that are not in the tree are not
 // in the map. One round trip.
-func (s *Store) Uplines(ctx context.Context, ids ...uuid.UUID) (map[uuid.UUID][]Relative, error) {
+func (s *Store) Uplines(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID][]Relative, error) {
 	links, err := pg.All[link](ctx, s.db, selectUplines, ids)
 	if err != nil {
 		return nil, fail("uplines", err)

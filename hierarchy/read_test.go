@@ -20,7 +20,7 @@ func TestUplines(t *testing.T) {
 	line := w.chain(ana, 2)
 	stranger := newID()
 
-	got, err := w.tree.Uplines(t.Context(), line[1], ana, stranger, line[0], line[1])
+	got, err := w.tree.Uplines(t.Context(), []uuid.UUID{line[1], ana, stranger, line[0], line[1]})
 
 	require.NoError(t, err)
 	require.Equal(t, map[uuid.UUID][]hierarchy.Relative{
@@ -29,7 +29,7 @@ func TestUplines(t *testing.T) {
 		line[1]: relatives(line[0], ana),
 	}, got)
 
-	none, err := w.tree.Uplines(t.Context())
+	none, err := w.tree.Uplines(t.Context(), nil)
 	require.NoError(t, err)
 	require.Empty(t, none)
 }
@@ -210,8 +210,12 @@ func TestContains(t *testing.T) {
 		a, d uuid.UUID
 		want bool
 	}{
-		{ana, line[1], true}, {line[0], line[1], true}, {ana, ana, true},
-		{line[1], ana, false}, {ana, stranger, false}, {stranger, stranger, false},
+		{ana, line[1], true},
+		{line[0], line[1], true},
+		{ana, ana, true},
+		{line[1], ana, false},
+		{ana, stranger, false},
+		{stranger, stranger, false},
 	} {
 		got, err := w.tree.Contains(t.Context(), c.a, c.d)
 		require.NoError(t, err)
@@ -243,7 +247,7 @@ func TestReadsWithoutServer(t *testing.T) {
 	w := own(t)
 	ana := w.root()
 	w.pool.Close()
-	_, err := w.tree.Uplines(t.Context(), ana)
+	_, err := w.tree.Uplines(t.Context(), []uuid.UUID{ana})
 	require.Error(t, err)
 	_, err = w.tree.Path(t.Context(), ana, ana)
 	require.Error(t, err)

@@ -2,8 +2,6 @@ package hierarchy_test
 
 import (
 	"context"
-	"net"
-	"sync/atomic"
 	"testing"
 
 	"github.com/google/uuid"
@@ -15,59 +13,23 @@ import (
 	"github.com/fature/fature/internal/testenv"
 )
 
-// trips counts how often a connection waits for an answer to what it sent.
-type trips struct {
-	net.Conn
-	sent  atomic.Bool
-	count atomic.Int64
-}
-
-func (c *trips) Write(b []byte) (int, error) {
-	c.sent.Store(true)
-	return c.Conn.Write(b)
-}
-
-func (c *trips) Read(b []byte) (int, error) {
-	if c.sent.CompareAndSwap(true, false) {
-		c.count.Add(1)
-	}
-	return c.Conn.Read(b)
-}
-
-// counted connects to the world's database, and tells the round trips of a call.
-func (w *world) counted() (conn *pgx.Conn, tripsOf func(func()) int) {
-	w.t.Helper()
-	config := w.pool.Config().ConnConfig.Copy()
-	dial := config.DialFunc
-	var counter *trips
-	config.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
-		c, err := dial(ctx, network, addr)
-		counter = &trips{Conn: c}
-		return counter, err
-	}
-	conn, err := pgx.ConnectConfig(w.t.Context(), config)
-	require.NoError(w.t, err)
-	w.t.Cleanup(func() { _ = conn.Close(context.Background()) })
-	return conn, func(call func()) int {
-		before := counter.count.Load()
-		call()
-		return int(counter.count.Load() - before)
-	}
-}
-
 // The third time is counted: pgx has prepared the statements by then.
 func TestRoundTrips(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, testenv.Pool(t), hierarchy.Options{})
-	conn, tripsOf := w.counted()
-	db := pg.In(conn, "")
 	ctx := t.Context()
+	config := w.pool.Config().ConnConfig.Copy()
+	trips := testenv.CountTrips(config)
+	conn, err := pgx.ConnectConfig(ctx, config)
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = conn.Close(context.Background()) })
+	db := pg.In(conn, "")
 	shallow := w.root()
 	deep := w.chain(shallow, 100)[99]
 	one := w.leaves(shallow, 3)
 	third := func(tree *hierarchy.Store, call func(tree *hierarchy.Store, i int) error) (n int) {
 		for i := range 3 {
-			n = tripsOf(func() { require.NoError(t, call(tree, i)) })
+			n = trips.Of(func() { require.NoError(t, call(tree, i)) })
 		}
 		return n
 	}
@@ -101,7 +63,7 @@ func TestRoundTrips(t *testing.T) {
 	free := hierarchy.New(db, w.o)
 	require.Equal(t, 5, third(free, func(tree *hierarchy.Store, i int) error { return tree.Move(ctx, one[i], deep) }),
 		"and begin and commit in its own")
-	require.Equal(t, 1, third(free, func(tree *hierarchy.Store, _ int) error { _, err := tree.Uplines(ctx, one...); return err }))
+	require.Equal(t, 1, third(free, func(tree *hierarchy.Store, _ int) error { _, err := tree.Uplines(ctx, one); return err }))
 	require.Equal(t, 1, third(free, func(tree *hierarchy.Store, _ int) error {
 		_, err := tree.Downline(ctx, shallow, hierarchy.Filter{})
 		return err

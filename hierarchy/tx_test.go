@@ -51,29 +51,32 @@ func TestUnrelatedTreesDoNotWait(t *testing.T) {
 }
 
 // While one waits for a tree, its root goes under another: the lock that was
-// got is of a tree that is no more.
+// got is of a tree that is no more. It is given back, and the new one taken.
 func TestRootChangesWhileWaiting(t *testing.T) {
 	t.Parallel()
 	w := own(t)
 	ctx := soon(t)
 	ana, hugo, ivo := w.root(), w.root(), w.root()
-	bia, caio := w.under(ana), w.under(ana)
-	host := begin(t, w.pool, pgx.TxOptions{})
-	require.NoError(t, w.tree.WithTx(host).Move(ctx, ana, hugo))
+	bia := w.under(ana)
+	first, second := begin(t, w.pool, pgx.TxOptions{}), begin(t, w.pool, pgx.TxOptions{})
+	require.NoError(t, w.tree.WithTx(first).Move(ctx, ana, hugo))
 
 	late := newID()
 	attached := async(func() error {
-		_, err := create(ctx, w.db, w.o, hierarchy.Node{ID: late, ParentID: bia})
+		_, err := create(ctx, pg.Bind(w.db, second), w.o, hierarchy.Node{ID: late, ParentID: bia})
 		return err
 	})
-	moved := async(func() error { return w.tree.Move(ctx, caio, ivo) })
-	w.waitForWaiting(2)
-	require.NoError(t, host.Commit(ctx))
-
+	w.waitForWaiting(1)
+	require.NoError(t, first.Commit(ctx))
 	require.NoError(t, <-attached)
+	require.Equal(t, 2, one[int](w, `select count(*) from pg_locks where locktype = 'advisory' and pid = $1`,
+		int64(second.Conn().PgConn().PID())), "all trees' and that of hugo's")
+
+	moved := async(func() error { return w.tree.Move(ctx, hugo, ivo) })
+	w.waitForWaiting(1)
+	require.NoError(t, second.Commit(ctx))
 	require.NoError(t, <-moved)
-	w.wantUpline(late, bia, ana, hugo)
-	w.wantUpline(caio, ivo)
+	w.wantUpline(late, bia, ana, hugo, ivo)
 	w.wantSound()
 }
 
@@ -281,35 +284,38 @@ func TestLockTrees(t *testing.T) {
 	w.wantSound()
 }
 
-// Two hosts that each make two moves, crosswise.
-func TestLockTreesPreventsDeadlock(t *testing.T) {
+// Two hosts name the same trees, each in its own order, while a third holds
+// one of them: were the locks taken as they are named, one of the two would
+// have the other tree by the time the third is gone.
+func TestLocksAreTakenInOneOrder(t *testing.T) {
 	t.Parallel()
 	w := own(t)
 	ctx := soon(t)
 	ana, hugo := w.root(), w.root()
-	a, h := w.under(ana), w.under(hugo)
-	exchange := func(first, second uuid.UUID) error {
-		return pgx.BeginFunc(ctx, w.pool, func(tx pgx.Tx) error {
-			tree := w.tree.WithTx(tx)
-			if err := tree.LockTrees(ctx, a, h, ana, hugo); err != nil {
-				return err
-			}
-			for _, id := range []uuid.UUID{first, second} {
-				if err := tree.Detach(ctx, id); err != nil {
+	exchange := func(ids ...uuid.UUID) <-chan error {
+		return async(func() error {
+			return pgx.BeginFunc(ctx, w.pool, func(tx pgx.Tx) error {
+				tree := w.tree.WithTx(tx)
+				if err := tree.LockTrees(ctx, ids...); err != nil {
 					return err
 				}
-				if err := tree.Move(ctx, id, ana); err != nil {
+				if err := tree.Move(ctx, ana, hugo); err != nil {
 					return err
 				}
-			}
-			return nil
+				return tree.Detach(ctx, ana)
+			})
 		})
 	}
-	for range 10 {
-		one, two := async(func() error { return exchange(a, h) }), async(func() error { return exchange(h, a) })
+	for _, c := range [][3]uuid.UUID{{ana, ana, hugo}, {ana, hugo, ana}, {hugo, ana, hugo}, {hugo, hugo, ana}} {
+		third := begin(t, w.pool, pgx.TxOptions{})
+		require.NoError(t, w.tree.WithTx(third).LockTrees(ctx, c[0]))
+		one := exchange(c[1], c[2])
+		w.waitForWaiting(1)
+		two := exchange(c[2], c[1])
+		w.waitForWaiting(2)
+		require.NoError(t, third.Rollback(ctx))
 		require.NoError(t, <-one)
 		require.NoError(t, <-two)
-		require.NoError(t, w.tree.Move(ctx, h, hugo))
 	}
 	w.wantSound()
 }

@@ -40,7 +40,7 @@ func own(t testing.TB) *world    { return newWorld(t, testenv.Clone(t), hierarch
 // create attaches affiliates and inserts their rows, as package affiliate does.
 func create(ctx context.Context, db pg.DB, o hierarchy.Options, nodes ...hierarchy.Node) (levels []int, err error) {
 	err = pg.InTx(ctx, db, func(tx pg.DB) error {
-		if levels, err = hierarchy.New(tx, o).Attach(ctx, nodes...); err != nil {
+		if levels, err = hierarchy.New(db, o).On(tx).Attach(ctx, nodes...); err != nil {
 			return err
 		}
 		var ids, parents []uuid.UUID
@@ -123,6 +123,7 @@ func (w *world) wantUpline(id uuid.UUID, want ...uuid.UUID) {
 func (w *world) level(id uuid.UUID) int {
 	return one[int](w, `select level from fature.affiliates where id = $1`, id)
 }
+
 func (w *world) parent(id uuid.UUID) uuid.NullUUID {
 	return one[uuid.NullUUID](w, `select parent_id from fature.affiliates where id = $1`, id)
 }

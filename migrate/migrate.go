@@ -16,6 +16,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash/fnv"
 	"io/fs"
 	"log/slog"
 	"strings"
@@ -74,11 +75,16 @@ func To(ctx context.Context, conn *pgx.Conn, version int32, o Options) error {
 	if err := o.check(ctx, conn); err != nil {
 		return fail(err)
 	}
-	unlock, err := lock(ctx, conn, o.Schema)
-	if err != nil {
-		return fail(err)
+	if version < 0 || version > Latest() {
+		return fail(fault.Field("version", "%d is not between 0 and %d", version, Latest()))
 	}
-	defer unlock()
+	for _, key := range []int64{lockOf(o.Schema), ternLock} {
+		unlock, err := lock(ctx, conn, key)
+		if err != nil {
+			return fail(err)
+		}
+		defer unlock()
+	}
 	if err := makeSchema(ctx, conn, o.Schema); err != nil {
 		return fail(err)
 	}
@@ -137,6 +143,8 @@ func steps() []step {
 			panic(err) // embedded
 		}
 		up, down, _ := strings.Cut(string(text), divider)
+		// Errors name the line of the file.
+		down = strings.Repeat("\n", strings.Count(up, "\n")) + down
 		all[i] = step{strings.TrimPrefix(name, "sql/"), up, down}
 	}
 	return all
@@ -147,7 +155,7 @@ func (o *Options) check(ctx context.Context, conn *pgx.Conn) error {
 		o.Schema = pg.DefaultSchema
 	}
 	if err := pg.CheckSchema(o.Schema); err != nil {
-		return err
+		return fault.In("schema", err)
 	}
 	var plain bool
 	if err := conn.QueryRow(ctx, "select quote_ident($1) = $1", o.Schema).Scan(&plain); err != nil {
@@ -187,14 +195,24 @@ func (o *Options) migrator(ctx context.Context, conn *pgx.Conn) (*tern.Migrator,
 	return m, nil
 }
 
+// ternLock is the advisory lock of every tern in a database, the host's own
+// included. tern takes it again, in the same session.
+const ternLock = 9628173550095224
+
+// lockOf is the advisory lock of those who migrate a schema.
+func lockOf(schema string) int64 {
+	h := fnv.New64a()
+	h.Write([]byte("fature migrate " + schema))
+	return int64(h.Sum64()) //nolint:gosec // any number will do
+}
+
 // lock keeps other processes out. It polls: tern's own way of waiting holds a
-// snapshot, on which a concurrent index build, which waits for snapshots, and
-// the waiter would deadlock.
-func lock(ctx context.Context, conn *pgx.Conn, schema string) (unlock func(), err error) {
-	const key = "hashtextextended('fature migrate ' || $1, 0)"
+// snapshot, on which a concurrent index build of a host's tern, which waits for
+// snapshots, and the waiter would deadlock.
+func lock(ctx context.Context, conn *pgx.Conn, key int64) (unlock func(), err error) {
 	for {
 		var got bool
-		if err := conn.QueryRow(ctx, "select pg_try_advisory_lock("+key+")", schema).Scan(&got); err != nil {
+		if err := conn.QueryRow(ctx, "select pg_try_advisory_lock($1)", key).Scan(&got); err != nil {
 			return nil, err
 		}
 		if got {
@@ -202,7 +220,7 @@ func lock(ctx context.Context, conn *pgx.Conn, schema string) (unlock func(), er
 				ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 				defer cancel()
 				// Where it fails the session is gone, and the lock with it.
-				_, _ = conn.Exec(ctx, "select pg_advisory_unlock("+key+")", schema)
+				_, _ = conn.Exec(ctx, "select pg_advisory_unlock($1)", key)
 			}, nil
 		}
 		select {
@@ -226,9 +244,11 @@ func fail(err error) error {
 	return pg.Fail("migrate", err, nil)
 }
 
+// lineOf is where the server points to, counted in characters; 0 is nowhere.
 func lineOf(sql string, err *pgconn.PgError) int {
-	if err.Position <= 0 || int(err.Position) > len(sql) {
+	text := []rune(sql)
+	if err.Position <= 0 || int(err.Position) > len(text) {
 		return 0
 	}
-	return 1 + strings.Count(sql[:err.Position-1], "\n")
+	return 1 + strings.Count(string(text[:err.Position-1]), "\n")
 }

@@ -89,6 +89,8 @@ const (
 	maxMetadataKeys = 100
 	maxMetadata     = 16 << 10 // bytes of its JSON
 	maxDepth        = 8
+	maxDigits       = 64  // of a number in the metadata
+	maxExponent     = 308 // of one, as of a float64
 )
 
 var earliest = time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)

@@ -88,6 +88,10 @@ func In(path string, err error) error {
 	if len(found) == 0 {
 		return &InvalidError{Field: path, Problem: err.Error(), Cause: err}
 	}
+	if len(found) == 1 {
+		// What wraps the one problem stays within reach of errors.As.
+		return &InvalidError{Field: join(path, found[0].Field), Problem: found[0].Problem, Cause: err}
+	}
 	problems := make([]error, len(found))
 	for i, f := range found {
 		problems[i] = &InvalidError{Field: join(path, f.Field), Problem: f.Problem, Cause: f.Cause}

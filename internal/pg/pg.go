@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"reflect"
 	"regexp"
+	"strings"
 	"sync"
 
 	"github.com/jackc/pgx/v5"
@@ -35,8 +36,11 @@ var schemaName = regexp.MustCompile(`^[a-z_][a-z0-9_]{0,39}$`)
 // CheckSchema refuses a schema name that would need quoting, or that leaves no
 // room for the names made of it.
 func CheckSchema(name string) error {
-	if !schemaName.MatchString(name) || len(name) > 3 && name[:3] == "pg_" {
-		return fault.Field("schema", "%.60q is not a name of small letters, digits and _ of at most 40 characters", name)
+	if !schemaName.MatchString(name) {
+		return fault.Field("", "%.60q is not a name of small letters, digits and _ of at most 40 characters", name)
+	}
+	if strings.HasPrefix(name, "pg_") || name == "information_schema" {
+		return fault.Field("schema", "%q is a name of PostgreSQL's own", name)
 	}
 	return nil
 }
@@ -139,7 +143,7 @@ func Send(ctx context.Context, db DB, b *pgx.Batch) error {
 }
 
 // One reads the one row of a query into a T by column name; no row is
-// fault.NotFound.
+// pgx.ErrNoRows, which Fail tells as fault.NotFound.
 func One[T any](ctx context.Context, db DB, sql string, args ...any) (T, error) {
 	rows, err := db.Query(ctx, sql, args...)
 	if err != nil {
@@ -199,8 +203,12 @@ func acquire(ctx context.Context, db DB) (DB, func(), error) {
 }
 
 // Columns turns rows of values into one slice for each column, which is what
-// unnest takes: each value's own type decides the slice's.
+// unnest takes: the values of the first row decide the slices' types. Of no
+// rows the columns are NULL, which unnest takes for no rows too.
 func Columns(width, rows int, row func(i int) ([]any, error)) ([]any, error) {
+	if rows == 0 {
+		return make([]any, width), nil
+	}
 	columns := make([]reflect.Value, width)
 	for i := range rows {
 		values, err := row(i)

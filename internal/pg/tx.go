@@ -8,6 +8,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/fature/fature/internal/fault"
 )
@@ -76,11 +77,26 @@ func (t *Tx) Finished(ctx context.Context, b *pgx.Batch) error {
 		t.closed = true
 		return nil
 	}
-	if t.own && !fromServer(err) {
-		t.closed = true // nothing to roll back; the connection is dead
+	if t.own && !fromServer(err) && !t.underWay() {
+		t.closed = true // nothing to roll back
 		return errors.Join(ErrOutcomeUnknown, err)
 	}
 	return err
+}
+
+// underWay tells that the server is still inside an own transaction: what
+// failed did so before COMMIT, on this side or on that.
+func (t *Tx) underWay() bool {
+	var conn *pgx.Conn
+	switch db := of(t.DB).DB.(type) {
+	case *pgxpool.Conn:
+		conn = db.Conn()
+	case *pgx.Conn:
+		conn = db
+	default:
+		return false
+	}
+	return !conn.IsClosed() && conn.PgConn().TxStatus() != 'I'
 }
 
 // Done ends the transaction: what is not finished is undone. It is safe to
@@ -98,11 +114,10 @@ func (t *Tx) Done(ctx context.Context) {
 		_, _ = t.Exec(ctx, "rollback")
 		return
 	}
-	// The host's transaction goes on as if the call had not been made.
-	var b pgx.Batch
-	b.Queue("rollback to savepoint fature")
-	b.Queue("release savepoint fature")
-	_ = Send(ctx, t.DB, &b)
+	// The host's transaction goes on as if the call had not been made. One text
+	// of both statements: the server would not prepare a RELEASE while the
+	// transaction is aborted.
+	_, _ = t.Exec(ctx, "rollback to savepoint fature; release savepoint fature")
 }
 
 // InTx runs fn in a transaction: an own one where db is a pool or connection,

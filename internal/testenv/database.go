@@ -80,6 +80,8 @@ func (d *databases) dropAbandoned(ctx context.Context) error {
 
 // drop ignores errors: what it leaves, dropAbandoned finds.
 func (d *databases) drop(ctx context.Context, name string) {
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
 	_, _ = d.admin.Exec(ctx, "drop database if exists "+name+" with (force)")
 }
 

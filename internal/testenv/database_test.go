@@ -64,7 +64,7 @@ func TestFailedTestLeavesItsDatabase(t *testing.T) {
 		name := pool.Config().ConnConfig.Database
 		assert.Equal(t, failed, exists(t, s, name))
 		if failed {
-			assert.Contains(t, test.output, "psql "+URL(pool))
+			assert.Contains(t, test.output, "psql '"+URL(pool)+"'")
 			s.databases.drop(t.Context(), name)
 			_ = os.Remove(s.servers.lease.path("kept")) // for it did not really fail
 		}

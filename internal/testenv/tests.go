@@ -3,9 +3,9 @@ package testenv
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 )
@@ -64,20 +64,20 @@ type suite struct {
 	servers   *Servers
 	databases *databases
 	pool      func() (*pgxpool.Pool, error) // made when first asked for
-	used      string                        // the line that says which servers
+	notes     []string                      // what servers are used, and why
 	tell      sync.Once
 }
 
 // theSuite is a global because the tests of a package have nothing else in
 // common: the functions above get a testing.TB and no more.
-var theSuite = sync.OnceValues(func() (*suite, error) { return newSuite(context.Background(), sharedIdle) })
+var theSuite = sync.OnceValues(newSuite)
 
-func newSuite(ctx context.Context, idle time.Duration) (*suite, error) {
-	s := new(suite)
-	note := func(format string, args ...any) { s.used += fmt.Sprintf(format, args...) + "\n" }
+func newSuite() (*suite, error) {
+	ctx, s := context.Background(), new(suite)
+	note := func(format string, args ...any) { s.notes = append(s.notes, fmt.Sprintf(format, args...)) }
 	var err error
 	s.servers, err = choose(ctx, note, func(ctx context.Context, p plan) (*Servers, error) {
-		return startShared(ctx, p, idle)
+		return startShared(ctx, p, sharedIdle)
 	})
 	if err != nil {
 		return nil, err
@@ -98,7 +98,7 @@ func serversOf(t testing.TB) *suite {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.tell.Do(func() { t.Log(s.used) })
+	s.tell.Do(func() { t.Log(strings.Join(s.notes, "\n")) })
 	return s
 }
 
@@ -137,5 +137,5 @@ func (s *suite) keep(t outcome, pool *pgxpool.Pool) {
 		t.Logf("testenv: the database could not be kept: %v", err)
 		return
 	}
-	t.Logf("testenv: the database of this test stays: psql %s%s", URL(pool), s.servers.lease.keep())
+	t.Logf("testenv: the database of this test stays: psql '%s'%s", URL(pool), s.servers.lease.keep())
 }

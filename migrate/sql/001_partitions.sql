@@ -12,14 +12,17 @@ declare
 	part text := tab || to_char(lo, '_YYYY_MM');
 	fire record;
 begin
-	if not exists (select from pg_partitioned_table where partrelid = to_regclass(format('fature.%I', tab))) then
+	if tab is null or not exists (select from pg_partitioned_table where partrelid = to_regclass(format('fature.%I', tab))) then
 		raise exception '% is not a partitioned table of this schema', tab using errcode = 'invalid_parameter_value';
 	end if;
-	if to_regclass(format('fature.%I', part)) is not null then
+	if month is null or month < '2000-01-01+00' or month >= '10000-01-01+00' then
+		raise exception 'the month of % is not between the years 2000 and 9999', month using errcode = 'invalid_parameter_value';
+	end if;
+	if exists (select from fature.partitions p where p.table_name = tab and p.month = lo) then
 		return false;
 	end if;
 	perform pg_advisory_xact_lock(hashtextextended('fature.partition', 0));
-	if to_regclass(format('fature.%I', part)) is not null then
+	if exists (select from fature.partitions p where p.table_name = tab and p.month = lo) then
 		return false;
 	end if;
 	execute format('create table fature.%I (like fature.%I including all)', part, tab);
@@ -36,6 +39,12 @@ begin
 end $$;
 revoke execute on function fature.ensure_partition from public;
 
+-- The bounds of a partition, in words that every session reads alike: in some
+-- date styles a time has its zone's abbreviation, which can mean another zone.
+create function fature.partition_bounds(part regclass) returns text
+language sql stable set search_path = pg_catalog, pg_temp set timezone = 'UTC' set datestyle = 'ISO' as
+$$ select pg_get_expr(relpartbound, oid) from pg_class where oid = part $$;
+
 -- The partitions there are, by table and month.
 create view fature.partitions as
 select p.relname::text as table_name, c.relname::text as partition_name,
@@ -44,12 +53,10 @@ from pg_inherits i
 join pg_class p on p.oid = i.inhparent and p.relkind = 'p'
 join pg_class c on c.oid = i.inhrelid
 join pg_namespace n on n.oid = p.relnamespace and n.nspname = split_part('fature.', '.', 1)
-cross join lateral regexp_match(pg_get_expr(c.relpartbound, c.oid), $r$FROM \('([^']+)'\) TO \('([^']+)'\)$r$) bound
+cross join lateral regexp_match(fature.partition_bounds(c.oid), $r$FROM \('([^']+)'\) TO \('([^']+)'\)$r$) bound
 where not i.inhdetachpending;
-
-select fature.ensure_partition('data_audit', now());
 
 ---- create above / drop below ----
 
 drop view fature.partitions;
-drop function fature.ensure_partition;
+drop function fature.partition_bounds, fature.ensure_partition;

@@ -149,6 +149,7 @@ begin
 end $$;
 
 call fature.append_only('data_audit');
+select fature.ensure_partition('data_audit', now());
 
 ---- create above / drop below ----
 

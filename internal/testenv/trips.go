@@ -1,0 +1,49 @@
+package testenv
+
+import (
+	"context"
+	"net"
+	"sync/atomic"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Trips counts round trips: how often a connection waits for an answer to what
+// it sent.
+type Trips struct{ count atomic.Int64 }
+
+// CountTrips counts those of every connection that will be made by config.
+func CountTrips(config *pgx.ConnConfig) *Trips {
+	t := new(Trips)
+	dial := config.DialFunc
+	config.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := dial(ctx, network, addr)
+		return &counted{Conn: conn, trips: t}, err
+	}
+	return t
+}
+
+// Of counts the round trips of a call.
+func (t *Trips) Of(call func()) int {
+	before := t.count.Load()
+	call()
+	return int(t.count.Load() - before)
+}
+
+type counted struct {
+	net.Conn
+	trips *Trips
+	sent  atomic.Bool
+}
+
+func (c *counted) Write(b []byte) (int, error) {
+	c.sent.Store(true)
+	return c.Conn.Write(b)
+}
+
+func (c *counted) Read(b []byte) (int, error) {
+	if c.sent.CompareAndSwap(true, false) {
+		c.trips.count.Add(1)
+	}
+	return c.Conn.Read(b)
+}
