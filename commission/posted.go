@@ -129,6 +129,7 @@ func (s *Store) List(ctx context.Context, f Filter) (page.Page[Commission], erro
 	if f.Status != "" {
 		oneOfStatus(&c, f.Status)
 	}
+	c.That(f.Rule == "" || validID(f.Rule), "rule", "%.70q is not the id of a rule", f.Rule)
 	if err := c.Done(); err != nil {
 		return none, fail("list", err)
 	}

@@ -27,8 +27,11 @@ const (
 		where ($1::uuid is null or id < $1) and ($3 = '' or name = $3)
 		order by id desc limit $2`
 
+	// No row where the affiliate that it is for does not exist.
 	insertAssignment = `
-		insert into fature.plan_assignments (id, scope, scope_id, plan_id, from_at) values ($1, $2, $3, $4, $5)`
+		insert into fature.plan_assignments (id, scope, scope_id, plan_id, from_at)
+		select $1, $2, $3, $4, $5
+		where $6::uuid is null or exists (select from fature.affiliates where id = $6)`
 
 	selectAssignments = `
 		select scope, scope_id, plan_id, from_at from fature.plan_assignments

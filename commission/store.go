@@ -186,6 +186,11 @@ func (s *Plans) List(ctx context.Context, f PlanFilter) (page.Page[*Plan], error
 	if err != nil {
 		return none, fail("list plans", err)
 	}
+	if f.Name != "" {
+		if err := checkText(f.Name, maxName); err != nil {
+			return none, fail("list plans", fault.In("name", err))
+		}
+	}
 	rows, err := pg.All[planRow](ctx, s.db, listPlans, below, size+1, f.Name)
 	if err != nil {
 		return none, fail("list plans", err)
@@ -249,8 +254,16 @@ func (s *Plans) Assign(ctx context.Context, a Assignment) error {
 	if err := a.check(); err != nil {
 		return fail("assign", err)
 	}
+	var one *uuid.UUID
+	if a.Scope == ScopeAffiliate {
+		id := uuid.MustParse(a.For)
+		one, a.For = &id, id.String() // the form in which it is looked up
+	}
 	return fail("assign", pg.InTx(ctx, s.db, func(tx pg.DB) error {
-		_, err := tx.Exec(ctx, insertAssignment, pg.NewID(), string(a.Scope), a.For, a.PlanID, a.From)
+		tag, err := tx.Exec(ctx, insertAssignment, pg.NewID(), string(a.Scope), a.For, a.PlanID, a.From, one)
+		if err == nil && tag.RowsAffected() == 0 {
+			err = fault.Field("for", "%s does not exist", a.For)
+		}
 		return err
 	}))
 }

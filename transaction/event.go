@@ -58,7 +58,8 @@ func (t Type) Volume(amount decimal.Decimal) decimal.Decimal {
 // once. An event without a key is never taken for a repetition.
 //
 // Who earns is the AffiliateID where it is given, else the owner of the
-// CustomerID at the event's time, else the affiliate of the Code.
+// CustomerID at the event's time, else the affiliate of the Code; with none of
+// them the event is nobody's.
 type Event struct {
 	AffiliateID uuid.UUID
 	Code        string // a referral code, without regard to case
@@ -115,8 +116,6 @@ func (e Event) Normalize(currency string, now time.Time) Event {
 // the programme's.
 func (e Event) Validate(currency string, now time.Time) error {
 	var c fault.Check
-	c.That(e.AffiliateID != uuid.Nil || e.CustomerID != "" || e.Code != "",
-		"affiliate_id", "is empty, and so are customer_id and code")
 	c.That(e.Type.Valid(), "type", "%.40q is not a type of event", string(e.Type))
 	e.checkAmount(&c, currency)
 	c.That(!e.At.Before(earliest), "at", "is before the year 2000")

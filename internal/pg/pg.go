@@ -40,7 +40,7 @@ func CheckSchema(name string) error {
 		return fault.Field("", "%.60q is not a name of small letters, digits and _ of at most 40 characters", name)
 	}
 	if strings.HasPrefix(name, "pg_") || name == "information_schema" {
-		return fault.Field("schema", "%q is a name of PostgreSQL's own", name)
+		return fault.Field("", "%q is a name of PostgreSQL's own", name)
 	}
 	return nil
 }

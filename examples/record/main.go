@@ -1,0 +1,190 @@
+// Record puts any CSV of events into a programme, in batches, with a progress
+// bar on a terminal and plain lines elsewhere. It can be stopped at any moment
+// and started again: what is recorded already is a repetition.
+//
+//	go run ./examples/record [-database URL] [-plan FILE] [-tree FILE] FILE
+//
+// The columns are known by their names: original_id, customer_id, type,
+// amount, created_at (RFC 3339), and where they are there affiliate_id, code,
+// currency and source_table; every other column becomes metadata.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"time"
+
+	"github.com/shopspring/decimal"
+
+	"github.com/fature/fature"
+	"github.com/fature/fature/internal/testenv"
+)
+
+func main() {
+	var o options
+	flag.StringVar(&o.database, "database", os.Getenv("DATABASE_URL"), "the `URL` of a database; without one a server is started for this run")
+	flag.StringVar(&o.plan, "plan", "", "a plan document, as a JSON `FILE`; defaults to 8 % and five levels of overrides")
+	flag.StringVar(&o.tree, "tree", "", "the affiliates, as a CSV `FILE` of code, name, email, referred_by; defaults to 500 made up ones")
+	flag.StringVar(&o.source, "source", "import", "the source_table of events that do not say theirs")
+	flag.StringVar(&o.only, "only", "", "record events of this `TYPE` only")
+	flag.IntVar(&o.batch, "batch", 1000, "events of one call")
+	flag.BoolVar(&o.verify, "verify", true, "check every invariant at the end")
+	flag.Parse()
+	if flag.NArg() != 1 {
+		flag.Usage()
+		os.Exit(2)
+	}
+	o.file = flag.Arg(0)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, o); err != nil {
+		fmt.Fprintln(os.Stderr, "record:", err)
+		os.Exit(1)
+	}
+}
+
+type options struct {
+	database, plan, tree, source, only, file string
+	batch                                    int
+	verify                                   bool
+}
+
+func run(ctx context.Context, o options) error {
+	in, err := os.Open(o.file)
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	if o.database == "" {
+		servers, err := testenv.Start(ctx, say)
+		if err != nil {
+			return err
+		}
+		defer servers.Close()
+		o.database = servers.DatabaseURL
+	}
+	program, err := fature.Open(ctx, o.database, fature.Config{})
+	if err != nil {
+		return err
+	}
+	defer program.Close()
+	codes, err := prepare(ctx, program, o)
+	if err != nil {
+		return err
+	}
+	info, err := in.Stat()
+	if err != nil {
+		return err
+	}
+	events, err := newReader(in, o.source, codes)
+	if err != nil {
+		return err
+	}
+	progress := newProgress(info.Size())
+	start := time.Now()
+	t, err := record(ctx, program, events, o, progress)
+	progress.done()
+	t.print(time.Since(start))
+	if err != nil {
+		return fmt.Errorf("%w (start again: what is recorded stays)", err)
+	}
+	if _, err := program.Fold(ctx); err != nil {
+		return err
+	}
+	if !o.verify {
+		return nil
+	}
+	return verify(ctx, program)
+}
+
+// record sends the events in batches; memory does not grow with the file.
+func record(ctx context.Context, program *fature.Program, events *reader, o options, progress *progress) (tally, error) {
+	var t tally
+	for {
+		batch, rows, err := events.next(o.batch, o.only, &t)
+		if len(batch) > 0 {
+			results, err := program.RecordPartial(ctx, batch...)
+			if err != nil {
+				return t, err
+			}
+			for i, r := range results {
+				t.add(rows[i], r)
+			}
+		}
+		progress.at(events.offset(), &t)
+		if err == io.EOF { //nolint:errorlint // next returns it bare
+			return t, nil
+		}
+		if err != nil {
+			return t, err
+		}
+	}
+}
+
+// tally is what became of the rows.
+type tally struct {
+	rows, left, recorded, duplicates, unattributed, refused, lines int
+	amount, commissions, breakage                                  decimal.Decimal
+	why                                                            []string // of the first refused
+}
+
+func (t *tally) refuse(row int, err error) {
+	if t.refused++; len(t.why) < 10 {
+		t.why = append(t.why, fmt.Sprintf("row %d: %v", row, err))
+	}
+}
+
+func (t *tally) add(row int, r fature.Recorded) {
+	switch {
+	case r.Err != nil:
+		t.refuse(row, r.Err)
+	case r.Unattributed():
+		t.unattributed++
+	case r.Duplicate:
+		t.duplicates++
+	default:
+		t.recorded++
+		t.lines += len(r.Lines)
+		t.amount = t.amount.Add(r.Transaction.Amount)
+		t.breakage = t.breakage.Add(r.Breakage())
+		for _, l := range r.Lines {
+			t.commissions = t.commissions.Add(l.FinalAmount)
+		}
+	}
+}
+
+func (t *tally) print(took time.Duration) {
+	fmt.Printf("%d rows in %.1f s: %.0f rows/s, %.0f lines/s\n", t.rows, took.Seconds(),
+		float64(t.rows)/took.Seconds(), float64(t.lines)/took.Seconds())
+	fmt.Printf("  %8d recorded, of %s, with %d lines of %s; breakage %s\n",
+		t.recorded, t.amount.StringFixed(2), t.lines, t.commissions.StringFixed(2), t.breakage.StringFixed(2))
+	fmt.Printf("  %8d recorded before\n  %8d of nobody\n  %8d refused\n", t.duplicates, t.unattributed, t.refused)
+	if t.left > 0 {
+		fmt.Printf("  %8d of other types left out\n", t.left)
+	}
+	for _, why := range t.why {
+		fmt.Println("    " + why)
+	}
+}
+
+func verify(ctx context.Context, program *fature.Program) error {
+	start := time.Now()
+	report, err := program.Verify(ctx)
+	if err != nil {
+		return err
+	}
+	for _, f := range report.Findings {
+		fmt.Printf("%s does not hold: %s (%d, such as %v)\n", f.Name, f.Meaning, f.Count, f.IDs)
+	}
+	if !report.OK() {
+		return fmt.Errorf("verify found something wrong")
+	}
+	fmt.Printf("verified: all %d invariants hold (%.1f s)\n", len(report.Checked), time.Since(start).Seconds())
+	return nil
+}
+
+func say(format string, args ...any) { fmt.Fprintf(os.Stderr, format+"\n", args...) }
