@@ -18,14 +18,13 @@ const (
 			select affiliate_id, sum(volume) as volume, sum(commissions) as commissions, count(*) as n
 			from gone group by affiliate_id
 		), locked as materialized (
-			select a.id from fature.affiliates a
-			where a.id in (select affiliate_id from sums) order by a.id for no key update
+			select a.id, s.volume, s.commissions
+			from fature.affiliates a join sums s on s.affiliate_id = a.id order by a.id for no key update of a
 		), changed as (
 			update fature.affiliates a
-			set lifetime_volume = a.lifetime_volume + s.volume,
-				lifetime_commissions = a.lifetime_commissions + s.commissions, updated_at = now()
-			from sums s, locked l
-			where l.id = s.affiliate_id and a.id = l.id
+			set lifetime_volume = a.lifetime_volume + l.volume,
+				lifetime_commissions = a.lifetime_commissions + l.commissions, updated_at = now()
+			from locked l where a.id = l.id
 		)
 		select coalesce(sum(n), 0)::bigint from sums`
 
@@ -98,13 +97,20 @@ const (
 			where d.table_name = 'affiliates' and d.record_id = a.id::text order by seq desc limit 1) d on true
 		where d.new_values is distinct from to_jsonb(a) - p.ignored`
 
+	// The salt of a person who was erased is gone, so the images after that are
+	// hashed with another.
 	checkChain = `
 		select table_name || ' ' || record_id from (
 			select d.*, lag(new_values) over w as left_values, lag(operation) over w as before
 			from fature.data_audit d where d.table_name in ('users', 'affiliates', 'referral_codes', 'customers')
 			window w as (partition by table_name, record_id order by seq)) d
 		where case when before is null then operation <> 'INSERT'
-			else operation = 'INSERT' and before <> 'DELETE' or operation <> 'INSERT' and old_values is distinct from left_values end`
+			else operation = 'INSERT' and before <> 'DELETE' or operation <> 'INSERT' and (
+				old_values - 'personal' is distinct from left_values - 'personal'
+				or old_values->'personal' is distinct from left_values->'personal' and exists (
+					select from fature.audit_personal p
+					where (p.table_name, p.record_id, p.hash) = (d.table_name, d.record_id, decode(left_values->>'personal', 'hex'))))
+			end`
 
 	checkAudited = `
 		with seen as (

@@ -249,7 +249,7 @@ func (w *World) Verify() {
 func (w *World) Rows() map[string]int {
 	w.t.Helper()
 	rows := map[string]int{}
-	for _, table := range []string{"transactions", "transaction_keys", "commissions", "affiliate_deltas", "customers"} {
+	for _, table := range []string{"transactions", "transaction_keys", "commissions", "affiliate_deltas", "customers", "customer_owners"} {
 		var n int
 		require.NoError(w.t, w.Pool.QueryRow(w.t.Context(), "select count(*) from fature."+table).Scan(&n))
 		rows[table] = n

@@ -41,7 +41,7 @@ func TestStory(t *testing.T) {
 	w.WantSkipped("unattributed")
 
 	require.Equal(t, map[string]int{
-		"transactions": 3, "transaction_keys": 1, "commissions": 3, "affiliate_deltas": 5, "customers": 1,
+		"transactions": 3, "transaction_keys": 1, "commissions": 3, "affiliate_deltas": 5, "customers": 1, "customer_owners": 1,
 	}, w.Rows())
 	w.Verify()
 

@@ -26,9 +26,14 @@ type databases struct {
 	url   string
 	owner string // prefix of the databases and name of our sessions
 	made  atomic.Int64
+
+	template string // the database to clone
 }
 
-const databasePrefix = "fature_test_"
+const (
+	databasePrefix = "fature_test_"
+	templatePrefix = "fature_template_"
+)
 
 // makingTemplate is the advisory lock under which templates come and go. Those
 // who clone share it, so that nobody drops the template under them.
@@ -48,7 +53,11 @@ func openDatabases(ctx context.Context, s *Servers) (*databases, error) {
 	if err != nil {
 		return nil, err
 	}
-	d := &databases{url: adminURL, owner: databasePrefix + strings.ToLower(rand.Text()[:10])}
+	d := &databases{
+		url:      adminURL,
+		owner:    databasePrefix + strings.ToLower(rand.Text()[:10]),
+		template: templatePrefix + migrate.Fingerprint(),
+	}
 	config.ConnConfig.RuntimeParams["application_name"] = d.owner
 	config.MinConns = 1 // the session that says we live
 	if d.admin, err = pgxpool.NewWithConfig(ctx, config); err != nil {
@@ -93,16 +102,14 @@ func (d *databases) create(ctx context.Context, migrated bool) (string, error) {
 		_, err := d.admin.Exec(ctx, "create database "+name+" template template0")
 		return name, err
 	}
-	for range 3 { // the template can be dropped by a test binary of other migrations
-		template, err := d.template(ctx)
-		if err != nil {
+	// Twice would do, were it not for test binaries with other migrations,
+	// which may drop this template as an old one.
+	for range 5 {
+		if err := d.ensureTemplate(ctx); err != nil {
 			return "", err
 		}
-		switch done, err := d.clone(ctx, name, template); {
-		case err != nil:
-			return "", err
-		case done:
-			return name, nil
+		if done, err := d.clone(ctx, name); done || err != nil {
+			return name, err
 		}
 	}
 	return "", errors.New("testenv: the template database keeps disappearing")
@@ -110,41 +117,42 @@ func (d *databases) create(ctx context.Context, migrated bool) (string, error) {
 
 // clone reports false if the template is gone. Copying files takes half the
 // time of the default strategy, which writes them to the log.
-func (d *databases) clone(ctx context.Context, name, template string) (done bool, err error) {
+func (d *databases) clone(ctx context.Context, name string) (done bool, err error) {
 	err = d.locked(ctx, "pg_advisory_lock_shared", func(conn *pgx.Conn) error {
-		ready, err := templateReady(ctx, conn, template)
+		ready, err := d.templateReady(ctx, conn)
 		if err != nil || !ready {
 			return err
 		}
 		done = true
-		_, err = conn.Exec(ctx, "create database "+name+" template "+template+" strategy file_copy")
+		_, err = conn.Exec(ctx, "create database "+name+" template "+d.template+" strategy file_copy")
 		return err
 	})
 	return done, err
 }
 
-// template returns the name of the template of these migrations, and makes it
-// if it is not there.
-func (d *databases) template(ctx context.Context) (string, error) {
-	name := "fature_template_" + migrate.Fingerprint()
-	ready, err := templateReady(ctx, d.admin, name)
-	if err != nil || ready {
-		return name, err
+// ensureTemplate makes the template of these migrations if it is not there.
+func (d *databases) ensureTemplate(ctx context.Context) error {
+	if ready, err := d.templateReady(ctx, d.admin); err != nil || ready {
+		return err
 	}
-	return name, d.locked(ctx, "pg_advisory_lock", func(conn *pgx.Conn) error {
-		if ready, err := templateReady(ctx, conn, name); err != nil || ready {
+	return d.locked(ctx, "pg_advisory_lock", func(conn *pgx.Conn) error {
+		if ready, err := d.templateReady(ctx, conn); err != nil || ready {
 			return err
 		}
 		if err := dropTemplates(ctx, conn); err != nil {
 			return err
 		}
-		if _, err := conn.Exec(ctx, "create database "+name+" template template0"); err != nil {
+		if _, err := conn.Exec(ctx, "create database "+d.template+" template template0"); err != nil {
 			return err
 		}
-		if err := d.migrate(ctx, name); err != nil {
+		if err := d.migrate(ctx, d.template); err != nil {
 			return fmt.Errorf("testenv: migrating the template database: %w", err)
 		}
-		_, err := conn.Exec(ctx, "alter database "+name+" allow_connections false")
+		now := time.Now().UTC().Format(time.RFC3339)
+		if _, err := conn.Exec(ctx, "comment on database "+d.template+" is '"+now+"'"); err != nil {
+			return err
+		}
+		_, err := conn.Exec(ctx, "alter database "+d.template+" allow_connections false")
 		return err
 	})
 }
@@ -182,18 +190,20 @@ type queryer interface {
 
 // templateReady reports whether the template is there and complete: closing it
 // to connections is the last step of making it.
-func templateReady(ctx context.Context, q queryer, name string) (ready bool, err error) {
+func (d *databases) templateReady(ctx context.Context, q queryer) (ready bool, err error) {
 	err = q.QueryRow(ctx, `
-		select exists (select from pg_database where datname = $1 and not datallowconn)`, name).Scan(&ready)
+		select exists (select from pg_database where datname = $1 and not datallowconn)`, d.template).Scan(&ready)
 	return ready, err
 }
 
-// dropTemplates makes room: what is there belongs to older migrations, or its
-// maker was killed.
+// dropTemplates drops those whose maker was killed, and those of other
+// migrations that are older than a day; younger ones may be another checkout's.
 func dropTemplates(ctx context.Context, conn *pgx.Conn) error {
 	rows, _ := conn.Query(ctx, `
 		select datname from pg_database
-		where starts_with(datname, 'fature_template_') and datdba = current_user::regrole`)
+		where starts_with(datname, $1) and datdba = current_user::regrole
+		  and (datallowconn or shobj_description(oid, 'pg_database')::timestamptz < now() - interval '1 day')`,
+		templatePrefix)
 	names, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	for _, name := range names {
 		if _, err := conn.Exec(ctx, "drop database if exists "+name+" with (force)"); err != nil {

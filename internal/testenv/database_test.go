@@ -1,6 +1,7 @@
 package testenv
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"testing"
@@ -94,14 +95,36 @@ func exists(t *testing.T, s *suite, database string) bool {
 	return there
 }
 
-// TestHalfMadeTemplate: a template that is open to connections was left by a
-// process that was killed on the way.
-func TestHalfMadeTemplate(t *testing.T) {
+// TestTemplates uses templates of its own, as the real one is in use.
+func TestTemplates(t *testing.T) {
 	s := serversOf(t)
-	Pool(t)
-	name, err := s.databases.template(t.Context())
+	d, err := openDatabases(t.Context(), s.servers)
 	require.NoError(t, err)
-	_, err = s.databases.admin.Exec(t.Context(), "alter database "+name+" allow_connections true")
+	defer d.admin.Close()
+	run := func(sql string) {
+		_, err := d.admin.Exec(t.Context(), sql)
+		require.NoError(t, err)
+	}
+	found := func(made string) string {
+		name := templatePrefix + newLease("").name[len("fature-"):]
+		run("create database " + name)
+		t.Cleanup(func() { s.databases.drop(context.Background(), name) })
+		if made != "" {
+			run("comment on database " + name + " is '" + made + "'")
+			run("alter database " + name + " allow_connections false")
+		}
+		return name
+	}
+	young := found(time.Now().Format(time.RFC3339))
+	old := found("2001-01-01T00:00:00Z")
+	d.template = found("") // its maker was killed on the way
+
+	name, err := d.create(t.Context(), true)
 	require.NoError(t, err)
-	assert.True(t, has(t, Clone(t), "schema"))
+	defer d.drop(t.Context(), name)
+	assert.True(t, exists(t, s, young), "another checkout may use it")
+	assert.False(t, exists(t, s, old))
+	ready, err := d.templateReady(t.Context(), d.admin)
+	require.NoError(t, err)
+	assert.True(t, ready, "made anew")
 }

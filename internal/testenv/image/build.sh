@@ -91,6 +91,7 @@ mkdir -p "$root/var/log"
 install -m 0755 entrypoint.sh "$root/entrypoint.sh"
 
 step "docker import"
+superseded=$(docker image inspect --format '{{.Id}}' $image 2>/dev/null || true)
 tar -C "$root" -c . | docker import \
 	--change 'ENTRYPOINT ["/entrypoint.sh"]' \
 	--change "ENV PATH=/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin:$bin" \
@@ -98,4 +99,5 @@ tar -C "$root" -c . | docker import \
 	--change 'VOLUME /data' \
 	--change "LABEL fature.version=$version" \
 	- $image >/dev/null
+[ -z "$superseded" ] || docker image rm "$superseded" >/dev/null 2>&1 || true # a container may still use it
 step "done, $(docker image inspect --format '{{.Size}}' $image | awk '{printf "%d MB", $1/1e6}')"

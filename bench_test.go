@@ -1,0 +1,364 @@
+package fature_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"slices"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/shopspring/decimal"
+	"github.com/stretchr/testify/require"
+
+	"github.com/fature/fature"
+	"github.com/fature/fature/affiliate"
+	"github.com/fature/fature/commission"
+	"github.com/fature/fature/internal/testenv"
+	"github.com/fature/fature/transaction"
+)
+
+// The benchmarks stand beside their limits: what PostgreSQL does at best with
+// the same rows, in the same tables, in the same run. Read the ratios (make
+// bench prints them); the figures themselves are the machine's.
+//
+// FATURE_BENCH_AFFILIATES and FATURE_BENCH_ROWS size the world: as many
+// affiliates in one deep tree, and as many transactions in the tables before
+// anything is measured. FATURE_LONG=1 makes them 100,000 and 1,000,000.
+
+func benchSize(name string, short, long int) int {
+	if n, err := strconv.Atoi(os.Getenv(name)); err == nil {
+		return n
+	}
+	if os.Getenv("FATURE_LONG") != "" {
+		return long
+	}
+	return short
+}
+
+// market is a large programme to measure in.
+type market struct {
+	*fature.Program
+	pool  *pgxpool.Pool
+	plan  *commission.Plan
+	ids   []uuid.UUID
+	lines [][]commission.Member // the upline of each, itself first
+	order atomic.Int64
+}
+
+var (
+	marketOnce sync.Once
+	theMarket  *market
+)
+
+// openMarket is made once for all benchmarks of the run.
+func openMarket(b *testing.B) *market {
+	b.Helper()
+	marketOnce.Do(func() { theMarket = newMarket(b) })
+	if theMarket == nil {
+		b.Fatal("the market could not be made")
+	}
+	return theMarket
+}
+
+func newMarket(b *testing.B) *market {
+	b.Helper()
+	pool := testenv.Pool(b)
+	p, err := fature.New(b.Context(), fature.Config{Pool: pool, Currency: "BRL"})
+	require.NoError(b, err)
+	m := &market{Program: p, pool: pool}
+	m.publish(b)
+	m.grow(b, benchSize("FATURE_BENCH_AFFILIATES", 2_000, 100_000))
+	m.fill(b, benchSize("FATURE_BENCH_ROWS", 0, 1_000_000))
+	return m
+}
+
+// publish puts a plan of level 0 and nine overrides into force.
+func (m *market) publish(b *testing.B) {
+	doc := commission.Document{
+		Name: "market", Currency: "BRL", Rules: []commission.Rule{{
+			ID: "sale", On: []transaction.Type{transaction.Sale}, Pay: commission.Pay{Percent: "10"},
+			Overrides: commission.Overrides{Of: commission.OfAmount, Inactive: commission.Compress},
+		}},
+	}
+	for _, percent := range []commission.Decimal{"5", "4", "3", "2", "1", "0.5", "0.4", "0.3", "0.2"} {
+		steps := &doc.Rules[0].Overrides.Steps
+		*steps = append(*steps, commission.OverrideStep{Percent: percent})
+	}
+	var err error
+	m.plan, err = m.Plans.Publish(b.Context(), doc)
+	require.NoError(b, err)
+	ever := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
+	require.NoError(b, m.Plans.Assign(b.Context(), commission.Default(m.plan.ID).Since(ever)))
+}
+
+// grow makes a random recursive tree, each under one made before it: its depth
+// grows with the logarithm, and is ten in the mean at 100,000.
+func (m *market) grow(b *testing.B, n int) {
+	start := time.Now()
+	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // always the same tree
+	m.ids, m.lines = make([]uuid.UUID, n), make([][]commission.Member, n)
+	drafts := make([]affiliate.Draft, n)
+	for i := range drafts {
+		m.ids[i] = uuid.Must(uuid.NewV7())
+		drafts[i] = affiliate.Draft{ID: m.ids[i], Name: "A", Email: fmt.Sprintf("a%d@example.com", i)}
+		m.lines[i] = []commission.Member{{ID: m.ids[i], Active: true, Category: affiliate.Standard}}
+		if i > 0 {
+			parent := random.IntN(i)
+			drafts[i].ParentID = m.ids[parent]
+			m.lines[i] = append(m.lines[i], m.lines[parent]...)
+		}
+	}
+	for lot := range slices.Chunk(drafts, 5_000) {
+		_, err := m.Affiliates.CreateAll(b.Context(), lot)
+		require.NoError(b, err)
+	}
+	b.Logf("%d affiliates in %.1f s", n, time.Since(start).Seconds())
+}
+
+// fill records n transactions before anything is measured.
+func (m *market) fill(b *testing.B, n int) {
+	start := time.Now()
+	for done := 0; done < n; done += 1000 {
+		rows, lines := m.ready(1000)
+		m.copy(b, m.pool, rows, lines)
+	}
+	_, err := m.pool.Exec(b.Context(), "analyze")
+	require.NoError(b, err)
+	b.Logf("%d transactions in %.1f s", n, time.Since(start).Seconds())
+}
+
+// events are n sales of random affiliates.
+func (m *market) events(n int) []transaction.Event {
+	events := make([]transaction.Event, n)
+	for i := range events {
+		events[i] = transaction.Event{
+			AffiliateID: m.ids[rand.IntN(len(m.ids))], Type: transaction.Sale, //nolint:gosec // a benchmark
+			Amount: decimal.New(rand.Int64N(100_000)+1, -2), Currency: "BRL", //nolint:gosec // a benchmark
+			At: time.Now(), SourceTable: "orders", OriginalID: fmt.Sprint(m.order.Add(1)),
+		}
+	}
+	return events
+}
+
+// The columns of the raw limit.
+var (
+	rawTransaction = []string{
+		"id", "affiliate_id", "type", "amount", "volume", "currency", "status",
+		"source_table", "original_id", "created_at", "recorded_at", "rated_at", "rated_seq",
+	}
+	rawCommission = []string{
+		"id", "transaction_id", "transaction_at", "affiliate_id", "kind", "plan_id", "rule", "level",
+		"base_amount", "rate", "amount", "final_amount", "currency", "status", "available_at", "calculation", "created_at", "recorded_at",
+	}
+)
+
+// ready are the rows that n events make, ready to be copied.
+func (m *market) ready(n int) (rows, lines [][]any) {
+	upline := make(map[uuid.UUID][]commission.Member, len(m.ids))
+	for _, l := range m.lines {
+		upline[l[0].ID] = l
+	}
+	for _, e := range m.events(n) {
+		id, at := uuid.Must(uuid.NewV7()), e.At.UTC().Truncate(time.Microsecond)
+		rows = append(rows, []any{
+			id, e.AffiliateID, string(e.Type), e.Amount, e.Amount, e.Currency, "processed",
+			e.SourceTable, e.OriginalID, at, at, at, m.order.Add(1),
+		})
+		outcome, err := commission.Rate(commission.Input{Plan: m.plan, Event: e, Upline: upline[e.AffiliateID]}, nil)
+		if err != nil {
+			panic(err)
+		}
+		for _, l := range outcome.Lines {
+			lines = append(lines, []any{
+				uuid.Must(uuid.NewV7()), id, at, l.AffiliateID, "earning", m.plan.ID, l.Rule, int32(l.Level), //nolint:gosec // a depth
+				l.Base, l.Rate, l.Amount, l.Final, e.Currency, "pending", at, string(l.Calculation.AppendJSON(nil)), at, at,
+			})
+		}
+	}
+	return rows, lines
+}
+
+// copier is a pool or a transaction.
+type copier interface {
+	CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, src pgx.CopyFromSource) (int64, error)
+}
+
+func (m *market) copy(b *testing.B, to copier, rows, lines [][]any) {
+	_, err := to.CopyFrom(b.Context(), pgx.Identifier{"fature", "transactions"}, rawTransaction, pgx.CopyFromRows(rows))
+	require.NoError(b, err)
+	_, err = to.CopyFrom(b.Context(), pgx.Identifier{"fature", "commissions"}, rawCommission, pgx.CopyFromRows(lines))
+	require.NoError(b, err)
+}
+
+// audited sets how the inserts of transactions and lines are audited, until
+// the benchmark ends.
+func (m *market) audited(b *testing.B, mode string) {
+	set := func(mode string) {
+		_, err := m.pool.Exec(context.Background(),
+			"update fature.audit_policy set mode = $1 where table_name in ('transactions', 'commissions')", mode)
+		require.NoError(b, err)
+	}
+	set(mode)
+	b.Cleanup(func() { set("ids") })
+}
+
+// triggers turns the audit's triggers on or off, for what is the limit.
+func (m *market) triggers(b *testing.B, how string) {
+	for _, table := range []string{"transactions", "commissions"} {
+		_, err := m.pool.Exec(context.Background(), fmt.Sprintf("alter table fature.%s %s trigger user", table, how))
+		require.NoError(b, err)
+	}
+}
+
+// BenchmarkRecord is a batch of 1,000 events, each paying a line for each of
+// up to ten levels.
+func BenchmarkRecord(b *testing.B) {
+	m := openMarket(b)
+	const batch = 1000
+	b.Run("limit=copy", func(b *testing.B) {
+		m.triggers(b, "disable")
+		defer m.triggers(b, "enable")
+		for b.Loop() {
+			b.StopTimer()
+			rows, lines := m.ready(batch)
+			b.StartTimer()
+			require.NoError(b, pgx.BeginFunc(b.Context(), m.pool, func(tx pgx.Tx) error { m.copy(b, tx, rows, lines); return nil }))
+		}
+		rate(b, batch)
+	})
+	for _, audit := range []string{"off", "ids"} {
+		b.Run("audit="+audit, func(b *testing.B) {
+			m.audited(b, audit)
+			for b.Loop() {
+				b.StopTimer()
+				events := m.events(batch)
+				b.StartTimer()
+				_, err := m.Record(b.Context(), events...)
+				require.NoError(b, err)
+			}
+			rate(b, batch)
+		})
+		b.Run("audit="+audit+",fold", func(b *testing.B) {
+			m.audited(b, audit)
+			_, err := m.Fold(b.Context())
+			require.NoError(b, err)
+			n := 0
+			for b.Loop() {
+				b.StopTimer()
+				events := m.events(batch)
+				b.StartTimer()
+				_, err := m.Record(b.Context(), events...)
+				require.NoError(b, err)
+				if n++; n%10 == 0 {
+					_, err := m.Fold(b.Context())
+					require.NoError(b, err)
+				}
+			}
+			rate(b, batch)
+		})
+	}
+}
+
+// BenchmarkRecordWriters is the same by several at once.
+func BenchmarkRecordWriters(b *testing.B) {
+	m := openMarket(b)
+	const batch = 1000
+	for _, writers := range []int{1, 2, 4, 8} {
+		b.Run(fmt.Sprint("writers=", writers), func(b *testing.B) {
+			var left atomic.Int64
+			left.Store(int64(b.N))
+			var wg sync.WaitGroup
+			b.ResetTimer()
+			for range writers {
+				wg.Go(func() {
+					for left.Add(-1) >= 0 {
+						if _, err := m.Record(b.Context(), m.events(batch)...); err != nil {
+							b.Error(err)
+							return
+						}
+					}
+				})
+			}
+			wg.Wait()
+			rate(b, batch)
+		})
+	}
+}
+
+// BenchmarkRecordDuplicates is a batch of which a share was recorded before.
+func BenchmarkRecordDuplicates(b *testing.B) {
+	m := openMarket(b)
+	const batch = 1000
+	known := m.events(batch)
+	_, err := m.Record(b.Context(), known...)
+	require.NoError(b, err)
+	for _, share := range []int{0, 10, 100} {
+		b.Run(fmt.Sprint("percent=", share), func(b *testing.B) {
+			for b.Loop() {
+				b.StopTimer()
+				events := append(m.events(batch*(100-share)/100), known[:batch*share/100]...)
+				b.StartTimer()
+				_, err := m.Record(b.Context(), events...)
+				require.NoError(b, err)
+			}
+			rate(b, batch)
+		})
+	}
+}
+
+// BenchmarkRecordOne is one event in the host's transaction, against an INSERT
+// of one row there.
+func BenchmarkRecordOne(b *testing.B) {
+	m := openMarket(b)
+	_, err := m.pool.Exec(b.Context(), "create table if not exists orders (id bigserial primary key, total numeric)")
+	require.NoError(b, err)
+	order := func(b *testing.B, more func(tx pgx.Tx) error) {
+		for b.Loop() {
+			require.NoError(b, pgx.BeginFunc(b.Context(), m.pool, func(tx pgx.Tx) error {
+				if _, err := tx.Exec(b.Context(), "insert into orders (total) values (12.34)"); err != nil {
+					return err
+				}
+				return more(tx)
+			}))
+		}
+	}
+	b.Run("limit=insert", func(b *testing.B) { order(b, func(pgx.Tx) error { return nil }) })
+	b.Run("with_record", func(b *testing.B) {
+		order(b, func(tx pgx.Tx) error {
+			_, err := m.WithTx(tx).Record(b.Context(), m.events(1)...)
+			return err
+		})
+	})
+}
+
+// BenchmarkFold is a lot of 50,000 deltas of as many affiliates as there are.
+func BenchmarkFold(b *testing.B) {
+	m := openMarket(b)
+	for b.Loop() {
+		b.StopTimer()
+		rows := make([][]any, 50_000)
+		for i := range rows {
+			rows[i] = []any{m.ids[rand.IntN(len(m.ids))], decimal.New(1, 0), decimal.New(1, -1)} //nolint:gosec // a benchmark
+		}
+		_, err := m.pool.CopyFrom(b.Context(), pgx.Identifier{"fature", "affiliate_deltas"},
+			[]string{"affiliate_id", "volume", "commissions"}, pgx.CopyFromRows(rows))
+		require.NoError(b, err)
+		b.StartTimer()
+		_, err = m.Fold(b.Context())
+		require.NoError(b, err)
+	}
+	rate(b, 50_000)
+}
+
+// rate reports how many events a second that is.
+func rate(b *testing.B, batch int) {
+	b.ReportMetric(float64(b.N*batch)/b.Elapsed().Seconds(), "events/s")
+}

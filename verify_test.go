@@ -1,0 +1,324 @@
+package fature_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/stretchr/testify/require"
+
+	"github.com/fature/fature"
+	"github.com/fature/fature/affiliate"
+	"github.com/fature/fature/internal/scenario"
+	"github.com/fature/fature/transaction"
+)
+
+// corruptions is what can be wrong, and which invariant says so. The last
+// statement returns what its finding must name; triggers do not run.
+var corruptions = []struct{ finds, what, sql string }{
+	{"H1s", "a row of the closure is lost", `
+		delete from fature.affiliate_hierarchy where (ancestor_id, descendant_id) = (pg_temp.of('ana'), pg_temp.of('duda')) returning descendant_id`},
+	{"H1s", "a distance is wrong", `
+		update fature.affiliate_hierarchy set level_difference = 7
+		where (ancestor_id, descendant_id) = (pg_temp.of('ana'), pg_temp.of('duda')) returning descendant_id`},
+	{"H1s", "somebody stands under a stranger", `
+		insert into fature.affiliate_hierarchy values (pg_temp.of('eva'), pg_temp.of('duda'), 4) returning descendant_id`},
+	{"H2r", "parents make a cycle", `update fature.affiliates set parent_id = pg_temp.of('duda') where referral_code = 'ana' returning id`},
+	{"H3", "somebody is not at distance 0 from itself", `
+		delete from fature.affiliate_hierarchy where (ancestor_id, descendant_id) = (pg_temp.of('duda'), pg_temp.of('duda')) returning descendant_id`},
+	{"H4", "a level is wrong", `update fature.affiliates set level = 7 where referral_code = 'duda' returning id`},
+	{"H5", "the closure knows a stranger", `
+		insert into fature.affiliate_hierarchy select id, id, 0 from gen_random_uuid() id returning descendant_id`},
+	{"H6", "a status changed past the history", `update fature.affiliates set status = 'suspended' where referral_code = 'duda' returning id`},
+	{"H6", "somebody has no history", `delete from fature.affiliate_history where affiliate_id = pg_temp.of('duda') returning affiliate_id`},
+
+	{"U1", "an address has a decomposed accent", `update fature.users set email_canon = U&'e\0301@example.com' where email = 'duda@example.com' returning id`},
+	{"U1", "an address has a space", `update fature.users set email_canon = ' ' || email_canon where email = 'duda@example.com' returning id`},
+	{"R1", "the code that is shown is retired", `update fature.referral_codes set retired_at = now() where code = 'duda' returning affiliate_id`},
+	{"R1", "the code that is shown leads to another", `
+		update fature.referral_codes set affiliate_id = pg_temp.of('ana') where code = 'duda' returning pg_temp.of('duda')`},
+	{"O1", "a customer came before its first owner", `update fature.customers set attributed_at = attributed_at - interval '1 s' where id = 'c1' returning id`},
+
+	{"T1", "an amount is not a number", `
+		alter table fature.transactions drop constraint transactions_amount_check;
+		update fature.transactions set amount = 'NaN' where original_id = '1' returning id`},
+	{"T1", "an amount is negative", `
+		alter table fature.transactions drop constraint transactions_amount_check;
+		update fature.transactions set amount = -1 where original_id = '1' returning id`},
+	{"T2", "a key is lost", `delete from fature.transaction_keys where original_id = '1' returning transaction_id`},
+	{"T2", "a key stands for nothing", `
+		insert into fature.transaction_keys values ('orders', 'none', gen_random_uuid(), now(), '') returning transaction_id`},
+	{"T3", "a transaction is there in two months", `
+		select fature.ensure_partition('transactions', '2025-05-01+00');
+		insert into fature.transactions (id, affiliate_id, type, amount, volume, currency, status, created_at)
+		select id, affiliate_id, type, amount, volume, currency, 'pending', '2025-05-01+00' from fature.transactions where original_id = '1' returning id`},
+	{"T4", "more is taken back than there was", `
+		insert into fature.transactions (affiliate_id, type, amount, volume, currency, status, created_at, rated_seq, reverses_id, reverses_at)
+		select affiliate_id, 'refund', amount + 0.01, 0, currency, 'processed', created_at, nextval('fature.rated_seq'), id, created_at
+		from fature.transactions where original_id = '1' returning reverses_id`},
+	{"T4", "a refund comes before its sale", `
+		insert into fature.transactions (affiliate_id, type, amount, volume, currency, status, created_at, reverses_id, reverses_at)
+		select affiliate_id, 'refund', 1, 0, currency, 'pending', created_at - interval '1 us', id, created_at
+		from fature.transactions where original_id = '1' returning id`},
+	{"T5", "a customer belongs to nobody", `
+		delete from fature.customer_owners where customer_id = 'c1';
+		select id from fature.transactions where customer_id = 'c1' limit 1`},
+	{"T6", "two share a place in the order of rating", `
+		with two as (select id, min(rated_seq) over () as seq from fature.transactions order by rated_seq limit 2),
+		same as (update fature.transactions t set rated_seq = seq from two where t.id = two.id returning t.id)
+		select min(id::text) from same`},
+
+	{"A1", "a plan is in another currency", `update fature.commission_plans set currency = 'USD' where version = 2 returning id`},
+	{"C1", "an event earned twice", `
+		select fature.ensure_partition('commissions', '2025-05-01+00');
+		insert into fature.commissions (transaction_id, transaction_at, created_at, affiliate_id, kind, rule, level, base_amount, rate,
+			amount, final_amount, currency, status, available_at, calculation)
+		select transaction_id, transaction_at, '2025-05-01+00', affiliate_id, kind, rule, level, base_amount, rate,
+			amount, final_amount, currency, status, available_at, calculation from pg_temp.line returning transaction_id`},
+	{"C2", "a line has no transaction", `update fature.commissions set transaction_id = gen_random_uuid() where id = (select id from pg_temp.line) returning id`},
+	{"C2", "a line's transaction was not processed", `
+		update fature.transactions set status = 'failed', rated_seq = null where id = (select transaction_id from pg_temp.line);
+		select id from pg_temp.line`},
+	{"C3", "a line went to a stranger", `
+		update fature.commissions set affiliate_id = pg_temp.of('eva') where id = (select id from pg_temp.line) returning id`},
+	{"C3", "a line went to a level that is nearer than it says", `
+		update fature.commissions set level = 9 where id = (select id from pg_temp.line) returning id`},
+	{"C4", "a line pays more than it earned", `
+		alter table fature.commissions drop constraint commissions_amount_check;
+		update fature.commissions set final_amount = amount + 0.01 where id = (select id from pg_temp.line) returning id`},
+	{"C4", "a reversal gives", `insert into fature.commissions select (pg_temp.reversal(+0.01)).* returning id`},
+	{"C5", "a reversal takes more than there was", `
+		insert into fature.commissions select (pg_temp.reversal(-0.01 - final_amount)).* from pg_temp.line returning reverses_id`},
+	{"C6", "a reversal takes from another", `
+		insert into fature.commissions select (pg_temp.reversal(-0.01)).*;
+		update fature.commissions set affiliate_id = pg_temp.of('eva') where kind = 'reversal' returning id`},
+	{"C6", "a reversal takes a reversal back", `
+		insert into fature.commissions select (pg_temp.reversal(-0.01)).*;
+		update fature.commissions set reverses_id = id where kind = 'reversal' returning id`},
+	{"V2", "a line is not what its calculation gives", `
+		update fature.commissions set amount = amount + 1, final_amount = final_amount + 1 where id = (select id from pg_temp.line) returning id`},
+	{"V2", "a calculation was changed", `
+		update fature.commissions set calculation = replace(calculation::text, '"10"', '"11"')::jsonb where id = (select id from pg_temp.line) returning id`},
+
+	{"B1", "a total is a cent off", `update fature.affiliates set lifetime_commissions = lifetime_commissions + 0.01 where referral_code = 'duda' returning id`},
+	{"B1", "a delta was lost", `delete from fature.affiliate_deltas where affiliate_id = pg_temp.of('duda') returning affiliate_id`},
+	{"X1", "a month begins at local midnight", `
+		create table fature.transactions_2021_02 partition of fature.transactions for values from ('2021-02-01 03:00+00') to ('2021-03-01 03:00+00');
+		select 'transactions_2021_02'`},
+	{"X1", "a month has the name of another", `
+		create table fature.transactions_2021_02 partition of fature.transactions for values from ('2021-03-01+00') to ('2021-04-01+00');
+		select 'transactions_2021_02'`},
+	{"X1", "the audit has no month in between", `
+		select fature.ensure_partition('data_audit', '2021-02-01+00'); select 'data_audit_2021_02'`},
+	{"X2", "a partition takes what has no month", `
+		create table fature.transactions_rest partition of fature.transactions default; select 'transactions_rest'`},
+	{"X2", "a month is half detached", `
+		update pg_inherits set inhdetachpending = true where inhrelid = 'fature.transactions_2025_06'::regclass; select 'transactions_2025_06'`},
+	{"X2", "an index is invalid", `
+		update pg_index set indisvalid = false where indexrelid = 'fature.idx_affiliates_parent'::regclass; select 'idx_affiliates_parent'`},
+	{"X3", "a month's trigger is off", `
+		alter table fature.transactions_2025_06 disable trigger fature_audit_insert; select 'fature.transactions_2025_06 fature_audit_insert'`},
+	{"X3", "a month lost a trigger", `
+		drop trigger fature_audit_truncate on fature.commissions_2025_06; select 'fature.commissions_2025_06 fature_audit_truncate'`},
+	{"X3", "a month was made by hand", `
+		create table fature.transactions_2021_02 partition of fature.transactions for values from ('2021-02-01+00') to ('2021-03-01+00');
+		select 'fature.transactions_2021_02 fature_audit_insert'`},
+	{"D1", "an affiliate changed past the audit", `
+		update fature.affiliates set created_at = created_at - interval '1 s' where referral_code = 'duda' returning id`},
+	{"D2", "an image was changed", `
+		update fature.data_audit set old_values = old_values || '{"level": 9}' where table_name = 'affiliates' and operation = 'UPDATE'
+			and record_id = pg_temp.of('duda')::text returning table_name || ' ' || record_id`},
+	{"D2", "a change is missing from the chain", `
+		delete from fature.data_audit where table_name = 'users' and operation = 'INSERT'
+			and record_id in (select record_id from fature.data_audit where operation = 'UPDATE') returning table_name || ' ' || record_id`},
+	{"D2", "the hash of a person was changed", `
+		update fature.data_audit set old_values = old_values || '{"personal": "00"}' where table_name = 'users' and operation = 'UPDATE'
+			returning table_name || ' ' || record_id`},
+	{"D3", "a transaction was not audited", `delete from fature.data_audit where record_id = (select transaction_id::text from pg_temp.line) returning record_id`},
+	{"D3", "a line was audited twice", `
+		insert into fature.data_audit (table_name, record_id, operation) select 'commissions', id::text, 'INSERT' from pg_temp.line returning record_id`},
+	{"D3", "the audit knows a line that is not there", `
+		delete from fature.commissions where id = (select id from pg_temp.line);
+		select record_id from fature.data_audit where table_name = 'commissions'
+			and record_id not in (select id::text from fature.commissions)`},
+}
+
+// What the corruptions speak of: of('ana') is her id, line is a line of the
+// sale 1, reversal(x) one that takes it back by x.
+const vocabulary = `
+	create function pg_temp.of(name text) returns uuid stable return (select id from fature.affiliates where referral_code = name);
+	create view pg_temp.line as
+		select c.* from fature.commissions c join fature.transactions t on t.id = c.transaction_id
+		where t.original_id = '1' and c.level = 0 and c.kind = 'earning';
+	create function pg_temp.reversal(x numeric) returns fature.commissions language sql as $$
+		select (jsonb_populate_record(l, jsonb_build_object('id', gen_random_uuid(), 'kind', 'reversal',
+			'amount', x, 'final_amount', x, 'reverses_id', id, 'reverses_at', created_at))).*
+		from fature.commissions l where id = (select id from pg_temp.line) $$;
+	set local session_replication_role = replica`
+
+func TestVerifyFindsEachCorruption(t *testing.T) {
+	t.Parallel()
+	w := verifiedWorld(t)
+	report, err := w.Program.Verify(t.Context())
+	require.NoError(t, err)
+	require.True(t, report.OK(), "%v", report.Findings)
+	var checked, covered []string
+	for _, c := range report.Checked {
+		checked = append(checked, c.Name)
+		require.NotEmpty(t, c.Meaning, c.Name)
+	}
+	for _, c := range corruptions {
+		covered = append(covered, c.finds)
+	}
+	slices.Sort(covered)
+	require.ElementsMatch(t, checked, slices.Compact(covered), "every invariant has a corruption that it finds, and the other way round")
+
+	program, corrupt := undoing(t, w.Pool)
+	for _, c := range corruptions {
+		t.Run(c.finds+" "+c.what, func(t *testing.T) {
+			culprit := corrupt(c.sql)
+			report, err := program.Verify(t.Context())
+			require.NoError(t, err)
+			at := slices.IndexFunc(report.Findings, func(f fature.Finding) bool { return f.Name == c.finds })
+			require.GreaterOrEqual(t, at, 0, "found by others only: %v", report.Findings)
+			found := report.Findings[at]
+			require.Positive(t, found.Count)
+			require.True(t, slices.ContainsFunc(found.IDs, func(id string) bool { return strings.HasPrefix(id, *culprit) }),
+				"%q is not named: %v", *culprit, found)
+		})
+	}
+	w.Verify()
+}
+
+// undoing is a programme whose next transaction begins with a corruption, and
+// undoes it by its end. culprit is what the corruption returned.
+func undoing(t *testing.T, of *pgxpool.Pool) (p *fature.Program, corrupt func(sql string) (culprit *string)) {
+	t.Helper()
+	var next, culprit string
+	config := of.Config()
+	config.MaxConns = 1
+	config.PrepareConn = func(ctx context.Context, conn *pgx.Conn) (bool, error) {
+		if next == "" {
+			return true, nil
+		}
+		// Verify's own BEGIN is then a mere warning, and its isolation level the
+		// one that there is.
+		results, err := conn.PgConn().Exec(ctx, "begin isolation level repeatable read;"+vocabulary+";"+next).ReadAll()
+		if err != nil {
+			return false, err
+		}
+		last := results[len(results)-1]
+		if len(last.Rows) == 0 {
+			return false, errors.New("nothing was corrupted")
+		}
+		next, culprit = "", string(last.Rows[0][0])
+		return true, nil
+	}
+	pool, err := pgxpool.NewWithConfig(t.Context(), config)
+	require.NoError(t, err)
+	t.Cleanup(pool.Close)
+	p, err = fature.New(t.Context(), fature.Config{Pool: pool})
+	require.NoError(t, err)
+	return p, func(sql string) *string {
+		next = sql
+		return &culprit
+	}
+}
+
+// Nothing is found while others write.
+func TestVerifyAmongWriters(t *testing.T) {
+	t.Parallel()
+	w := verifiedWorld(t)
+	ctx, cancel := context.WithCancel(t.Context())
+	var writers sync.WaitGroup
+	for i := range 3 {
+		writers.Go(func() {
+			for n := 0; ctx.Err() == nil; n++ {
+				e := w.Event("duda", transaction.Sale, "1.00", scenario.Key(fmt.Sprintf("%d-%d", i, n)), scenario.Customer(fmt.Sprint(n)))
+				if _, err := w.Program.Record(ctx, e); ctx.Err() == nil && err != nil {
+					t.Error(err)
+				}
+				if _, err := w.Program.Fold(ctx); ctx.Err() == nil && err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	for range 5 {
+		w.Verify()
+	}
+	cancel()
+	writers.Wait()
+	w.Verify()
+}
+
+func TestVerifyNeedsATransactionOfItsOwn(t *testing.T) {
+	t.Parallel()
+	w := scenario.New(t)
+	require.ErrorIs(t, pgx.BeginFunc(t.Context(), w.Pool, func(tx pgx.Tx) error {
+		_, err := w.Program.WithTx(tx).Verify(t.Context())
+		return err
+	}), fature.ErrInvalid)
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	_, err := w.Program.Verify(ctx)
+	require.ErrorIs(t, err, context.Canceled)
+	require.Zero(t, w.Pool.Stat().AcquiredConns())
+}
+
+// verifiedWorld is a small programme that has lived a little: moves, changes,
+// two plans, pending events processed, totals partly folded.
+//
+//	ana ── bia ── caio ── duda      eva ── fabio
+func verifiedWorld(t *testing.T) *scenario.World {
+	t.Helper()
+	w := scenario.New(t)
+	w.SetNow(time.Now()) // C3 compares ratings with the history, which goes by the database's clock
+	plan := `{"rules": [{"id": "sale", "on": ["sale", "deposit"], "pay": {"percent": "10"},
+		"overrides": {"of": "amount", "inactive": "compress", "steps": [{"percent": "5"}, {"percent": "2"}]}}], "caps": [{"per": "transaction", "max": "%s"}]}`
+	w.Publish(fmt.Sprintf(plan, "40"))
+	w.Plan(fmt.Sprintf(plan, "50"))
+	w.Affiliate("ana")
+	w.Affiliate("bia", scenario.Under("ana"))
+	w.Affiliate("caio", scenario.Under("bia"))
+	w.Affiliate("eva")
+	w.Affiliate("fabio", scenario.Under("eva"))
+	w.Affiliate("duda", scenario.Under("eva"))
+	ctx := t.Context()
+	require.NoError(t, w.Program.Hierarchy.Move(ctx, w.ID("duda"), w.ID("caio")))
+	_, err := w.Program.Affiliates.Update(ctx, w.ID("caio"), affiliate.Change{Category: affiliate.VIP})
+	require.NoError(t, err)
+	_, err = w.Program.Affiliates.ChangeCode(ctx, w.ID("fabio"), "fabinho")
+	require.NoError(t, err)
+	duda, err := w.Program.Affiliates.Get(ctx, w.ID("duda"))
+	require.NoError(t, err)
+	_, err = w.Program.Users.Update(ctx, duda.UserID, affiliate.UserChange{Name: "Duda Lima"})
+	require.NoError(t, err)
+
+	w.SetNow(time.Now())
+	w.Sale("caio", "100.00", scenario.Key("1"), scenario.Customer("c1"))
+	w.Deposit("duda", "33.33", scenario.Customer("c2"))
+	w.Sale("duda", "900.00") // capped
+	w.Sale("duda", "10.00", scenario.At(scenario.Now))
+	var later []transaction.Event
+	for i, name := range []string{"ana", "bia", "caio", "duda", "eva", "fabio"} {
+		e := w.Event(name, transaction.Sale, "12.34", scenario.Key(fmt.Sprint(10+i)))
+		e.Pending = i%2 == 0
+		later = append(later, e, w.Event(name, transaction.Withdrawal, "5.00", scenario.Customer("c1")))
+	}
+	w.Record(later...)
+	_, err = w.Program.Fold(ctx)
+	require.NoError(t, err)
+	done, err := w.Program.Process(ctx, 10)
+	require.NoError(t, err)
+	require.Equal(t, 3, done)
+	w.Sale("duda", "20.00", scenario.Key("20"), scenario.Customer("c1"))
+	return w
+}
