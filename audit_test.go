@@ -237,6 +237,38 @@ func TestAuditOfPeople(t *testing.T) {
 	w.Verify()
 }
 
+// The policy can be another, and Verify holds the audit to the one there is.
+func TestAuditPolicy(t *testing.T) {
+	t.Parallel()
+	w := scenario.New(t)
+	w.Plan(`{"rules": [{"id": "sale", "on": ["sale"], "pay": {"percent": "10"}}]}`)
+	_, err := w.Pool.Exec(t.Context(), `
+		update fature.audit_policy set mode = 'full', masked = '{customer_id}' where table_name = 'transactions';
+		update fature.audit_policy set mode = 'off' where table_name in ('commissions', 'affiliates');
+		update fature.audit_policy set mode = 'ids' where table_name = 'users'`)
+	require.NoError(t, err)
+	audit := newTrail(t, w.Pool)
+	ana := w.Affiliate("ana")
+	w.Sale("ana", "100.00", scenario.Customer("c1"))
+	_, err = w.Program.Affiliates.Update(t.Context(), ana.ID, affiliate.Change{Category: affiliate.VIP})
+	require.NoError(t, err)
+	_, err = w.Program.Users.Update(t.Context(), ana.UserID, affiliate.UserChange{Name: "Ana Lima"})
+	require.NoError(t, err)
+
+	news := audit.news()
+	require.Equal(t, "INSERT customer_owners, INSERT customers, INSERT referral_codes, INSERT transactions, INSERT users, UPDATE users", summary(news))
+	for _, e := range news {
+		switch e.Operation + " " + e.Table {
+		case "INSERT users":
+			require.Nil(t, e.New)
+		case "INSERT transactions":
+			require.EqualValues(t, 100, e.New["amount"])
+			require.Equal(t, "***", e.New["customer_id"])
+		}
+	}
+	w.Verify()
+}
+
 func TestAuditNamesTheActor(t *testing.T) {
 	t.Parallel()
 	clone := testenv.Clone(t)

@@ -89,13 +89,15 @@ const (
 				select from pg_trigger x
 				where x.tgrelid = i.inhrelid and x.tgname = t.tgname and x.tgenabled = t.tgenabled))`
 
+	// The audit is held to its policy: what that does not want in full has no
+	// image to compare.
 	checkImages = `
 		select a.id from fature.affiliates a
-		cross join (select coalesce((select ignored from fature.audit_policy where table_name = 'affiliates'), '{}') as ignored) p
+		left join fature.audit_policy p on p.table_name = 'affiliates'
 		left join lateral (
 			select new_values from fature.data_audit d
 			where d.table_name = 'affiliates' and d.record_id = a.id::text order by seq desc limit 1) d on true
-		where d.new_values is distinct from to_jsonb(a) - p.ignored`
+		where coalesce(p.mode, 'full') = 'full' and d.new_values is distinct from to_jsonb(a) - coalesce(p.ignored, '{}')`
 
 	// The salt of a person who was erased is gone, so the images after that are
 	// hashed with another.
@@ -103,6 +105,7 @@ const (
 		select table_name || ' ' || record_id from (
 			select d.*, lag(new_values) over w as left_values, lag(operation) over w as before
 			from fature.data_audit d where d.table_name in ('users', 'affiliates', 'referral_codes', 'customers')
+				and not exists (select from fature.audit_policy p where p.table_name = d.table_name and p.mode <> 'full')
 			window w as (partition by table_name, record_id order by seq)) d
 		where case when before is null then operation <> 'INSERT'
 			else operation = 'INSERT' and before <> 'DELETE' or operation <> 'INSERT' and (
@@ -122,5 +125,6 @@ const (
 			select 'commissions', id::text from fature.commissions
 		)
 		select coalesce(r.record_id, s.record_id) from rows r full join seen s using (table_name, record_id)
-		where s.n is distinct from 1 or r.record_id is null`
+		where (s.n is distinct from 1 or r.record_id is null)
+			and not exists (select from fature.audit_policy p where p.table_name = coalesce(r.table_name, s.table_name) and p.mode = 'off')`
 )

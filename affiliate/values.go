@@ -41,21 +41,8 @@ func missing(err, what error) error {
 func listBy[T any](ctx context.Context, db pg.DB, op, after string, limit int,
 	id func(T) uuid.UUID, sql string, filters ...any,
 ) (page.Page[T], error) {
-	var below *uuid.UUID
-	if after != "" {
-		from, err := page.Parse[uuid.UUID](after)
-		if err != nil {
-			return page.Page[T]{}, fail(op, err)
-		}
-		below = &from
-	}
-	size, err := page.Limit(limit)
-	if err != nil {
-		return page.Page[T]{}, fail(op, err)
-	}
-	rows, err := pg.All[T](ctx, db, sql, append([]any{below, size + 1}, filters...)...)
-	if err != nil {
-		return page.Page[T]{}, fail(op, err)
-	}
-	return page.Cut(rows, size, id), nil
+	list, err := page.Read(after, limit, id, func(from uuid.UUID, rows int) ([]T, error) {
+		return pg.All[T](ctx, db, sql, append([]any{noID(from), rows}, filters...)...)
+	})
+	return list, fail(op, err)
 }

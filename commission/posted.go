@@ -37,6 +37,15 @@ const (
 	Void     Status = "void"
 )
 
+// Valid tells whether s is one of the states.
+func (s Status) Valid() bool {
+	switch s {
+	case Pending, Approved, Paid, Void:
+		return true
+	}
+	return false
+}
+
 // Commission is a posted line. Amounts are in Currency, rounded to its
 // decimals; times are UTC.
 type Commission struct {
@@ -105,48 +114,20 @@ type Filter struct {
 	Limit         int       // defaults to 50, at most 1,000
 }
 
-// position is where a list of lines goes on.
-type position struct {
-	At time.Time `json:"t"`
-	ID uuid.UUID `json:"i"`
-}
-
 // List reads a page of lines, those of the latest transactions first.
 func (s *Store) List(ctx context.Context, f Filter) (page.Page[Commission], error) {
-	var none page.Page[Commission]
-	var from position
-	if f.After != "" {
-		var err error
-		if from, err = page.Parse[position](f.After); err != nil {
-			return none, fail("list", err)
-		}
-	}
-	size, err := page.Limit(f.Limit)
-	if err != nil {
-		return none, fail("list", err)
-	}
 	var c fault.Check
-	if f.Status != "" {
-		oneOfStatus(&c, f.Status)
-	}
+	c.That(f.Status == "" || f.Status.Valid(), "status", "%.40q is not a status", string(f.Status))
 	c.That(f.Rule == "" || validID(f.Rule), "rule", "%.70q is not the id of a rule", f.Rule)
 	if err := c.Done(); err != nil {
-		return none, fail("list", err)
+		return page.Page[Commission]{}, fail("list", err)
 	}
-	rows, err := pg.All[Commission](ctx, s.db, listCommissions, from.At, from.ID, size+1,
-		f.AffiliateID, f.TransactionID, string(f.Status), f.Rule, f.From, f.To)
-	if err != nil {
-		return none, fail("list", err)
-	}
-	return page.Cut(rows, size, func(c Commission) position { return position{c.CreatedAt, c.ID} }), nil
-}
-
-func oneOfStatus(c *fault.Check, s Status) {
-	switch s {
-	case Pending, Approved, Paid, Void:
-	default:
-		c.That(false, "status", "%.40q is not a status", string(s))
-	}
+	moment := func(c Commission) page.Moment { return page.Moment{At: c.CreatedAt, ID: c.ID} }
+	list, err := page.Read(f.After, f.Limit, moment, func(from page.Moment, rows int) ([]Commission, error) {
+		return pg.All[Commission](ctx, s.db, listCommissions, from.At, from.ID, rows,
+			f.AffiliateID, f.TransactionID, string(f.Status), f.Rule, f.From, f.To)
+	})
+	return list, fail("list", err)
 }
 
 // All walks every line that the filter leaves, page by page.

@@ -24,7 +24,7 @@ const (
 
 	listPlans = `
 		select ` + planColumns + ` from fature.commission_plans
-		where ($1::uuid is null or id < $1) and ($3 = '' or name = $3)
+		where ($1 = '00000000-0000-0000-0000-000000000000'::uuid or id < $1) and ($3 = '' or name = $3)
 		order by id desc limit $2`
 
 	// No row where the affiliate that it is for does not exist.

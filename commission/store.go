@@ -173,35 +173,21 @@ type PlanFilter struct {
 
 // List reads a page of published versions, the newest first.
 func (s *Plans) List(ctx context.Context, f PlanFilter) (page.Page[*Plan], error) {
-	var none page.Page[*Plan]
-	var below *uuid.UUID
-	if f.After != "" {
-		from, err := page.Parse[uuid.UUID](f.After)
-		if err != nil {
-			return none, fail("list plans", err)
-		}
-		below = &from
-	}
-	size, err := page.Limit(f.Limit)
-	if err != nil {
-		return none, fail("list plans", err)
-	}
 	if f.Name != "" {
 		if err := checkText(f.Name, maxName); err != nil {
-			return none, fail("list plans", fault.In("name", err))
+			return page.Page[*Plan]{}, fail("list plans", fault.In("name", err))
 		}
 	}
-	rows, err := pg.All[planRow](ctx, s.db, listPlans, below, size+1, f.Name)
-	if err != nil {
-		return none, fail("list plans", err)
-	}
-	plans := make([]*Plan, len(rows))
-	for i, r := range rows {
-		if plans[i], err = r.plan(); err != nil {
-			return none, fail("list plans", err)
+	id := func(p *Plan) uuid.UUID { return p.ID }
+	list, err := page.Read(f.After, f.Limit, id, func(from uuid.UUID, n int) ([]*Plan, error) {
+		rows, err := pg.All[planRow](ctx, s.db, listPlans, from, n, f.Name)
+		plans := make([]*Plan, len(rows))
+		for i := 0; i < len(rows) && err == nil; i++ {
+			plans[i], err = rows[i].plan()
 		}
-	}
-	return page.Cut(plans, size, func(p *Plan) uuid.UUID { return p.ID }), nil
+		return plans, err
+	})
+	return list, fail("list plans", err)
 }
 
 // Scope is whom an assignment is for.

@@ -211,54 +211,65 @@ func TestConcurrentUps(t *testing.T) {
 	wantState(t, connect(t, pool), "", latest)
 }
 
-// The owner of a database needs no other right.
+// Who owns the database, or no more than the schema, needs no other right.
 func TestUpByAPlainOwner(t *testing.T) {
 	t.Parallel()
-	pool := testenv.Empty(t)
-	conn := connect(t, pool)
-	role := strings.ReplaceAll("fature_test_"+uuid.NewString(), "-", "")
-	database := pool.Config().ConnConfig.Database
-	_, err := conn.Exec(t.Context(), fmt.Sprintf("create role %s; alter database %s owner to %s", role, database, role))
-	require.NoError(t, err)
-	t.Cleanup(func() { // the database goes, the role would stay
-		_, err := conn.Exec(context.Background(), fmt.Sprintf(
-			"reset role; reassign owned by %[1]s to current_user; drop owned by %[1]s; drop role %[1]s", role))
-		require.NoError(t, err)
-	})
-	_, err = conn.Exec(t.Context(), "set role "+role)
-	require.NoError(t, err)
-	require.NoError(t, migrate.Up(t.Context(), conn, migrate.Options{}))
-	_, err = conn.Exec(t.Context(), "reset role")
-	require.NoError(t, err)
-
-	require.Equal(t, []string{role}, column[string](t, conn, `
-		select distinct pg_get_userbyid(relowner)::text from pg_class where relnamespace = 'fature'::regnamespace`))
-	_, err = conn.Exec(t.Context(), "set role "+role)
-	require.NoError(t, err)
-	require.NoError(t, migrate.Down(t.Context(), conn, migrate.Options{}))
+	for what, give := range map[string]string{
+		"database": "alter database %[2]s owner to %[1]s", "schema": "create schema fature authorization %[1]s",
+	} {
+		t.Run(what, func(t *testing.T) {
+			t.Parallel()
+			pool := testenv.Empty(t)
+			conn := connect(t, pool)
+			role := strings.ReplaceAll("fature_test_"+uuid.NewString(), "-", "")
+			exec := func(sql string) {
+				t.Helper()
+				_, err := conn.Exec(context.Background(), fmt.Sprintf(sql, role, pool.Config().ConnConfig.Database))
+				require.NoError(t, err)
+			}
+			exec("create role %[1]s nologin nosuperuser nocreaterole nocreatedb")
+			t.Cleanup(func() { // the database goes, the role would stay
+				exec("reset role; reassign owned by %[1]s to current_user; drop owned by %[1]s; drop role %[1]s")
+			})
+			exec(give)
+			exec("set role %[1]s")
+			require.NoError(t, migrate.Up(t.Context(), conn, migrate.Options{}))
+			wantState(t, conn, "", latest)
+			require.Equal(t, []string{role}, column[string](t, conn, `
+				select distinct pg_get_userbyid(relowner)::text from pg_class where relnamespace = 'fature'::regnamespace`))
+			require.NoError(t, migrate.Down(t.Context(), conn, migrate.Options{}))
+		})
+	}
 }
 
 func TestWaitingEndsWithTheContext(t *testing.T) {
 	t.Parallel()
 	pool := testenv.Empty(t)
-	holder := connect(t, pool)
-	require.NoError(t, migrate.To(t.Context(), holder, 1, migrate.Options{}))
-	// Any lock that migrating waits for: here the host's tern's.
-	_, err := holder.Exec(t.Context(), "select pg_advisory_lock(9628173550095224)")
+	host := connect(t, pool)
+	require.NoError(t, migrate.To(t.Context(), host, 1, migrate.Options{}))
+	_, err := host.Exec(t.Context(), "select pg_advisory_lock(9628173550095224)") // its tern's
 	require.NoError(t, err)
 
+	// One waits for the host, the other for the first.
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
 	defer cancel()
-	conn := connect(t, pool)
 	began := time.Now()
-	err = migrate.Up(ctx, conn, migrate.Options{})
-	require.ErrorIs(t, err, context.DeadlineExceeded)
-	require.Less(t, time.Since(began), 2*time.Second)
-	wantState(t, holder, "", 1)
+	var all sync.WaitGroup
+	errs := make([]error, 2)
+	for i := range errs {
+		conn := connect(t, pool)
+		all.Go(func() { errs[i] = migrate.Up(ctx, conn, migrate.Options{}) })
+	}
+	all.Wait()
+	for _, err := range errs {
+		require.ErrorIs(t, err, context.DeadlineExceeded)
+	}
+	require.Less(t, time.Since(began), 3*time.Second)
+	wantState(t, host, "", 1)
 
-	_, err = holder.Exec(t.Context(), "select pg_advisory_unlock_all()")
+	_, err = host.Exec(t.Context(), "select pg_advisory_unlock_all()")
 	require.NoError(t, err)
-	require.NoError(t, migrate.Up(t.Context(), connect(t, pool), migrate.Options{}), "the wait left no lock behind")
+	require.NoError(t, migrate.Up(t.Context(), connect(t, pool), migrate.Options{}), "the waits left no lock behind")
 }
 
 // A host's tern builds an index concurrently while we wait for it. A waiter

@@ -102,40 +102,22 @@ type Filter struct {
 	Limit       int       // defaults to 50, at most 1,000
 }
 
-// cursor is where a list of transactions goes on.
-type cursor struct {
-	At time.Time `json:"t"`
-	ID uuid.UUID `json:"i"`
-}
-
 // List reads a page of transactions, the latest to happen first.
 func (s *Store) List(ctx context.Context, f Filter) (page.Page[Transaction], error) {
-	var none page.Page[Transaction]
-	var from cursor
-	if f.After != "" {
-		var err error
-		if from, err = page.Parse[cursor](f.After); err != nil {
-			return none, fail("list", err)
-		}
-	}
-	size, err := page.Limit(f.Limit)
-	if err != nil {
-		return none, fail("list", err)
-	}
 	var c fault.Check
 	c.That(f.Type == "" || f.Type.Valid(), "type", "%.40q is not a type of event", string(f.Type))
 	c.That(f.Status == "" || f.Status.Valid(), "status", "%.40q is not a status", string(f.Status))
 	c.Err("customer_id", checkText(f.CustomerID, maxText))
 	if err := c.Done(); err != nil {
-		return none, fail("list", err)
+		return page.Page[Transaction]{}, fail("list", err)
 	}
-	rows, err := pg.All[Transaction](ctx, s.db, listTransactions, nilTime(from.At), from.ID, size+1,
-		nilID(f.AffiliateID), nilText(f.CustomerID), nilText(string(f.Type)), nilText(string(f.Status)),
-		nilTime(f.From), nilTime(f.To))
-	if err != nil {
-		return none, fail("list", err)
-	}
-	return page.Cut(rows, size, func(t Transaction) cursor { return cursor{t.CreatedAt, t.ID} }), nil
+	moment := func(t Transaction) page.Moment { return page.Moment{At: t.CreatedAt, ID: t.ID} }
+	list, err := page.Read(f.After, f.Limit, moment, func(from page.Moment, rows int) ([]Transaction, error) {
+		return pg.All[Transaction](ctx, s.db, listTransactions, nilTime(from.At), from.ID, rows,
+			nilID(f.AffiliateID), nilText(f.CustomerID), nilText(string(f.Type)), nilText(string(f.Status)),
+			nilTime(f.From), nilTime(f.To))
+	})
+	return list, fail("list", err)
 }
 
 // All walks every transaction that the filter leaves, page by page.

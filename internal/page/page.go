@@ -8,6 +8,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"iter"
+	"time"
+
+	"github.com/google/uuid"
 
 	"github.com/fature/fature/internal/fault"
 )
@@ -70,6 +73,33 @@ func Parse[K any](cursor string) (K, error) {
 	}
 	var zero K
 	return zero, fault.Field("cursor", "is not one that a page gave")
+}
+
+// Moment is the key of lists in the order of time.
+type Moment struct {
+	At time.Time `json:"t"`
+	ID uuid.UUID `json:"i"`
+}
+
+// Read makes the page of at most limit items after a cursor: query gets the key
+// to go on from, zero at the beginning, and how many rows to read.
+func Read[T, K any](after string, limit int, key func(T) K, query func(from K, rows int) ([]T, error)) (Page[T], error) {
+	var from K
+	var err error
+	if after != "" {
+		if from, err = Parse[K](after); err != nil {
+			return Page[T]{}, err
+		}
+	}
+	size, err := Limit(limit)
+	if err != nil {
+		return Page[T]{}, err
+	}
+	rows, err := query(from, size+1)
+	if err != nil {
+		return Page[T]{}, err
+	}
+	return Cut(rows, size, key), nil
 }
 
 // All ranges over the items of all pages. It asks for the next page when the
