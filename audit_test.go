@@ -71,12 +71,14 @@ func TestAuditSeesEachChangeOnce(t *testing.T) {
 		{"update of an ignored column", sql(`update fature.users set updated_at = now() + interval '1 h'`), ""},
 		{"upsert", sql(user("u6", "u7") + ` on conflict (email_canon) do update set name = 'y'`), "INSERT users, UPDATE users"},
 		{"upsert that does nothing", sql(user("u6") + ` on conflict do nothing`), ""},
-		{"merge", sql(`
+		{
+			"merge", sql(`
 			merge into fature.users u using unnest('{u3,u4,u8}'::text[]) n on u.email = n
 			when matched and n = 'u3' then delete
 			when matched then update set name = 'z'
 			when not matched then insert (email, email_canon, name) values (n, n || '@example.com', n)`),
-			"DELETE users, INSERT users, UPDATE users"},
+			"DELETE users, INSERT users, UPDATE users",
+		},
 		{"delete", sql(`delete from fature.users where email in ('u1', 'u5')`), "2 DELETE users"},
 		{"delete of nothing", sql(`delete from fature.users where email = 'nobody'`), ""},
 		{"what is rolled back", func() error {

@@ -198,7 +198,7 @@ func (r *recording) repeat(before stored) error {
 		}
 		first := known[it.repeats.TransactionID]
 		if !bytes.Equal(it.repeats.Digest, it.digest) {
-			r.refuse(i, it.conflict(first.Transaction))
+			r.refuse(i, it.conflict(first.Transaction, it.repeats.Digest))
 			continue
 		}
 		it.row, it.lines, it.skipped = first.Transaction, first.Lines, first.Skipped
@@ -265,7 +265,8 @@ func (r *recording) store(ctx context.Context, tx *pg.Tx, attributions []attribu
 	}
 	for i, a := range attributions {
 		// Another transaction may have brought the customer meanwhile.
-		a.by.ownerDiffers = *owners[i].AffiliateID != a.by.earner
+		owner := owners[i].AffiliateID
+		a.by.ownerDiffers = owner != nil && *owner != a.by.earner
 	}
 	return nil
 }

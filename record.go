@@ -1,6 +1,7 @@
 package fature
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -189,17 +190,20 @@ func (r *recording) prepare(events []transaction.Event, currency string, now tim
 		case slices.Equal(first.digest, it.digest):
 			it.same = first
 		default:
-			other := transaction.Transaction{
-				AffiliateID: first.event.AffiliateID, CustomerID: first.event.CustomerID, Type: first.event.Type,
-				Amount: first.event.Amount, Currency: first.event.Currency, CreatedAt: first.event.At, Metadata: first.event.Metadata,
-			}
-			r.refuse(i, it.conflict(other))
+			r.refuse(i, it.conflict(newRow(first, now), first.digest))
 		}
 	}
 }
 
-func (it *item) conflict(with transaction.Transaction) error {
+// conflict names the field in which the event differs from what its key stands
+// for.
+func (it *item) conflict(with transaction.Transaction, digest []byte) error {
 	e := it.event
+	for _, at := range []time.Time{{}, with.CreatedAt} {
+		if bytes.Equal(e.Digest(at), digest) { // one of the two did not say its time
+			return &transaction.ConflictError{Key: e.Key(), Field: "at"}
+		}
+	}
 	if !it.timed {
 		e.At = with.CreatedAt
 	}
@@ -266,6 +270,13 @@ func (r *recording) results() []Recorded {
 }
 
 func (p *Program) lookup(ctx context.Context, keys []transaction.Key) ([]Recorded, error) {
+	var c fault.Check
+	for i, k := range keys {
+		c.Err(fmt.Sprintf("keys[%d]", i), k.Validate())
+	}
+	if err := c.Done(); err != nil {
+		return nil, err
+	}
 	var claims []transaction.Claim
 	var look, read pgx.Batch
 	transaction.QueueClaims(&look, &claims, keys)

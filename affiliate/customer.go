@@ -74,7 +74,9 @@ func (s *Customers) Attribute(ctx context.Context, a Attribution) (Owner, error)
 		if err := pg.Send(ctx, tx, &b); err != nil {
 			return err
 		}
-		owner = owners[0]
+		if owner = owners[0]; owner.AffiliateID == nil {
+			return fault.Field("at", "is the very moment at which the customer left its owner")
+		}
 		return nil
 	})
 	return owner, fail("attribute", err)

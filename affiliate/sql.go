@@ -42,7 +42,7 @@ const (
 	selectAffiliateByCode = `
 		select ` + affiliateColumns + `
 		from fature.referral_codes c join fature.affiliates a on a.id = c.affiliate_id
-		where lower(c.code) collate "C" = $1`
+		where lower(c.code collate "C") = $1`
 
 	listAffiliates = `
 		select ` + affiliateColumns + ` from fature.affiliates a
@@ -66,13 +66,13 @@ const (
 
 	retireCodes = `
 		update fature.referral_codes set retired_at = now()
-		where affiliate_id = $1 and retired_at is null and lower(code) collate "C" <> $2`
+		where affiliate_id = $1 and retired_at is null and lower(code collate "C") <> $2`
 
 	// Takes a code anew, or back from retirement and in the case now given. No
 	// row says that it is another's.
 	takeCode = `
 		insert into fature.referral_codes as c (id, code, affiliate_id) values ($1, $2, $3)
-		on conflict (lower(code) collate "C") do update set code = excluded.code, retired_at = null
+		on conflict (lower(code collate "C")) do update set code = excluded.code, retired_at = null
 			where c.affiliate_id = $3
 		returning affiliate_id`
 
@@ -83,7 +83,7 @@ const (
 
 // What a batch of drafts names, and what it becomes.
 const (
-	selectTakenCodes = `select lower(code) from fature.referral_codes where lower(code) collate "C" = any($1)`
+	selectTakenCodes = `select lower(code collate "C") from fature.referral_codes where lower(code collate "C") = any($1)`
 
 	selectTakenEmails = `select email_canon from fature.users where email_canon = any($1)`
 
@@ -98,7 +98,7 @@ const (
 	selectAffiliatesThere = `select id from fature.affiliates where id = any($1)`
 
 	selectReferrers = `
-		select lower(code) as code, affiliate_id from fature.referral_codes where lower(code) collate "C" = any($1)`
+		select lower(code collate "C") as code, affiliate_id from fature.referral_codes where lower(code collate "C") = any($1)`
 
 	insertUsers = `
 		insert into fature.users (id, email, email_canon, name, original_id, migrated_from)

@@ -2,6 +2,8 @@ package commission
 
 import (
 	"context"
+	"encoding/json"
+	"fmt"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -65,19 +67,30 @@ func (s *Store) Recompute(ctx context.Context) ([]Misfit, error) {
 	var misfits []Misfit
 	var id uuid.UUID
 	var amount, final decimal.Decimal
-	var c Calculation
-	_, err = pgx.ForEachRow(rows, []any{&id, &amount, &final, &c}, func() error {
-		again, capped, err := c.Recompute()
-		switch {
-		case err != nil:
-			misfits = append(misfits, Misfit{id, err.Error()})
-		case !again.Equal(amount) || !capped.Equal(final):
-			misfits = append(misfits, Misfit{id, "the calculation gives " + again.String() + ", after caps " + capped.String()})
+	var stored []byte
+	_, err = pgx.ForEachRow(rows, []any{&id, &amount, &final, &stored}, func() error {
+		if problem := misfit(stored, amount, final); problem != "" {
+			misfits = append(misfits, Misfit{id, problem})
 		}
-		c = Calculation{}
 		return nil
 	})
 	return misfits, fail("recompute", err)
+}
+
+// misfit says why a stored calculation does not give the line, or nothing.
+func misfit(stored []byte, amount, final decimal.Decimal) string {
+	var c Calculation
+	if err := json.Unmarshal(stored, &c); err != nil {
+		return err.Error()
+	}
+	again, capped, err := c.Recompute()
+	switch {
+	case err != nil:
+		return err.Error()
+	case !again.Equal(amount) || !capped.Equal(final):
+		return fmt.Sprintf("the calculation gives %s, after caps %s", again, capped)
+	}
+	return ""
 }
 
 // On is WithTx for a transaction of fature's own.

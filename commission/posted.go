@@ -47,7 +47,7 @@ func (s Status) Valid() bool {
 }
 
 // Commission is a posted line. Amounts are in Currency, rounded to its
-// decimals; times are UTC.
+// decimals.
 type Commission struct {
 	ID            uuid.UUID       `db:"id"`
 	TransactionID *uuid.UUID      `db:"transaction_id"`

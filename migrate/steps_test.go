@@ -15,10 +15,14 @@ func TestLineOf(t *testing.T) {
 		position int32 // in characters, from 1
 		line     int
 	}{
-		{1, 1}, {9, 1}, {11, 2},
+		{1, 1},
+		{9, 1},
+		{11, 2},
 		{int32(len([]rune(sql[:strings.Index(sql, "nonsense")]))) + 1, 3},
 		{int32(len([]rune(sql))), 4},
-		{0, 0}, {-1, 0}, {int32(len(sql)) + 1, 0},
+		{0, 0},
+		{-1, 0},
+		{int32(len(sql)) + 1, 0},
 	} {
 		require.Equal(t, c.line, lineOf(sql, &pgconn.PgError{Position: c.position}), "position %d", c.position)
 	}

@@ -122,9 +122,7 @@ func (e Event) Validate(currency string, now time.Time) error {
 	c.That(!e.At.After(now.Add(24*time.Hour)), "at", "is more than 24 hours ahead")
 	c.Err("code", checkText(e.Code, maxCode))
 	c.Err("customer_id", checkText(e.CustomerID, maxText))
-	c.Err("source_table", checkText(e.SourceTable, maxText))
-	c.Err("original_id", checkText(e.OriginalID, maxText))
-	c.That(e.SourceTable == "" || e.OriginalID != "", "original_id", "is empty, although source_table is given")
+	c.Err("", e.Key().Validate())
 	c.That(e.Type != Refund || e.Reverses != uuid.Nil, "reverses", "is empty: a refund names the transaction it takes back")
 	c.That(e.Reverses == uuid.Nil || e.Type == Refund || e.Type == Chargeback,
 		"reverses", "is only for a refund or a chargeback")

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/fature/fature/internal/fault"
 )
 
 // Key is what an event is known by for ever.
@@ -17,6 +19,15 @@ type Key struct {
 
 // Key is the event's key; its zero value where it has none.
 func (e Event) Key() Key { return Key{e.SourceTable, e.OriginalID} }
+
+// Validate tells what keeps k from being the key of an event.
+func (k Key) Validate() error {
+	var c fault.Check
+	c.Err("source_table", checkText(k.SourceTable, maxText))
+	c.Err("original_id", checkText(k.OriginalID, maxText))
+	c.That(k.SourceTable == "" || k.OriginalID != "", "original_id", "is empty, although source_table is given")
+	return c.Done()
+}
 
 // digestVersion leads each digest, so that a later form of it does not turn
 // every repetition into a conflict.

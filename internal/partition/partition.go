@@ -17,11 +17,8 @@ type Months struct {
 	known *sync.Map // time.Time, the first instant of a month
 }
 
-// The tables that an event's month needs.
-var (
-	events = []string{"transactions", "commissions"}
-	audit  = []string{"data_audit"}
-)
+// events are the tables that an event's month needs.
+var events = []string{"transactions", "commissions"}
 
 // New makes the keeper of a schema's months.
 func New(pool pg.DB) *Months { return &Months{pool: pool, known: new(sync.Map)} }
@@ -68,7 +65,7 @@ func (m *Months) Forget() { m.known.Clear() }
 // transaction open: it would wait for the caller's locks.
 func (m *Months) Ensure(ctx context.Context, months []time.Time) error {
 	for _, month := range months {
-		if err := m.make(ctx, events, month); err != nil {
+		if err := m.make(ctx, month); err != nil {
 			return err
 		}
 		m.known.Store(month, true)
@@ -76,15 +73,18 @@ func (m *Months) Ensure(ctx context.Context, months []time.Time) error {
 	return nil
 }
 
-// Ahead makes the months from now's on, n of them after it, for events and for
-// the audit.
+// Ahead makes the months from now's on, n of them after it: for events by the
+// caller's clock, for the audit by the database's.
 func (m *Months) Ahead(ctx context.Context, now time.Time, n int) error {
 	for i := range n + 1 {
-		month := Of(now).AddDate(0, i, 0)
-		if err := m.make(ctx, audit, month); err != nil {
+		err := pg.Retry(ctx, m.pool, func() error {
+			_, err := m.pool.Exec(ctx, ensureAudit, i)
+			return err
+		})
+		if err != nil {
 			return err
 		}
-		if err := m.Ensure(ctx, []time.Time{month}); err != nil {
+		if err := m.Ensure(ctx, []time.Time{Of(now).AddDate(0, i, 0)}); err != nil {
 			return err
 		}
 	}
@@ -92,8 +92,8 @@ func (m *Months) Ahead(ctx context.Context, now time.Time, n int) error {
 }
 
 // make waits two seconds for locks, in the function, and tries again.
-func (m *Months) make(ctx context.Context, tables []string, month time.Time) error {
-	for _, table := range tables {
+func (m *Months) make(ctx context.Context, month time.Time) error {
+	for _, table := range events {
 		err := pg.Retry(ctx, m.pool, func() error {
 			_, err := m.pool.Exec(ctx, ensureMonth, table, month)
 			return err
@@ -111,4 +111,8 @@ const (
 		group by month having count(*) = $3`
 
 	ensureMonth = `select fature.ensure_partition($1, $2)`
+
+	ensureAudit = `
+		select fature.ensure_partition('data_audit',
+			(date_trunc('month', clock_timestamp() at time zone 'UTC') + make_interval(months => $1)) at time zone 'UTC')`
 )

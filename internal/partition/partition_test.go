@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -45,8 +46,14 @@ func TestBoundsAreUTC(t *testing.T) {
 	utc := sessionOf(t, pool, "UTC", "ISO")
 	year := 2000
 	for _, session := range [][2]string{
-		{"UTC", "ISO"}, {"America/Sao_Paulo", "ISO"}, {"Asia/Kolkata", "ISO"}, {"Pacific/Kiritimati", "ISO"},
-		{"America/Sao_Paulo", "SQL, DMY"}, {"Asia/Kolkata", "SQL, DMY"}, {"Asia/Kolkata", "German"}, {"Asia/Kolkata", "Postgres, MDY"},
+		{"UTC", "ISO"},
+		{"America/Sao_Paulo", "ISO"},
+		{"Asia/Kolkata", "ISO"},
+		{"Pacific/Kiritimati", "ISO"},
+		{"America/Sao_Paulo", "SQL, DMY"},
+		{"Asia/Kolkata", "SQL, DMY"},
+		{"Asia/Kolkata", "German"},
+		{"Asia/Kolkata", "Postgres, MDY"},
 	} {
 		year++
 		december, january := month(year, 12), month(year+1, 1)
@@ -177,19 +184,25 @@ func TestMissing(t *testing.T) {
 	}))
 }
 
+// The months of events go by the caller's clock, those of the audit by the
+// database's, which says when a change was made.
 func TestAhead(t *testing.T) {
 	t.Parallel()
 	pool := testenv.Clone(t)
 	months := partition.New(pg.In(pool, ""))
-	require.NoError(t, months.Ahead(t.Context(), time.Date(2021, 11, 30, 23, 0, 0, 0, time.UTC), 2))
+	require.NoError(t, months.Ahead(t.Context(), time.Date(2021, 11, 30, 23, 0, 0, 0, time.UTC), 5))
 	want := []string{}
-	for _, table := range []string{"commissions", "data_audit", "transactions"} {
-		want = append(want, table+"_2021_11", table+"_2021_12", table+"_2022_01")
+	for _, month := range []string{"_2021_11", "_2021_12", "_2022_01", "_2022_02", "_2022_03", "_2022_04"} {
+		want = append(want, "commissions"+month, "transactions"+month)
 	}
+	slices.Sort(want)
 	names := `select partition_name from fature.partitions where month between '2021-01-01+00' and '2022-12-01+00' order by 1`
 	got, err := pg.Column[string](t.Context(), pool, names)
 	require.NoError(t, err)
 	require.Equal(t, want, got)
+	last, err := pg.Column[time.Time](t.Context(), pool, `select max(month) from fature.partitions where table_name = 'data_audit'`)
+	require.NoError(t, err)
+	require.Equal(t, partition.Of(time.Now()).AddDate(0, 5, 0), last[0].UTC())
 }
 
 // A lock that a host holds: two seconds a try, and no longer than that; the

@@ -22,6 +22,7 @@
 package scenario
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"sync/atomic"
@@ -92,9 +93,7 @@ func Category(c affiliate.Category) Trait {
 }
 
 // Status gives it a status.
-func Status(s affiliate.Status) Trait {
-	return func(_ *World, d *affiliate.Draft) { d.Status = s }
-}
+func Status(s affiliate.Status) Trait { return func(_ *World, d *affiliate.Draft) { d.Status = s } }
 
 // Affiliate makes an affiliate, whose referral code is its name.
 func (w *World) Affiliate(name string, traits ...Trait) affiliate.Affiliate {
@@ -130,6 +129,7 @@ func (w *World) document(document any) (doc commission.Document) {
 	switch given := document.(type) {
 	case commission.Document:
 		doc = given
+		doc.Name, doc.Currency = cmp.Or(doc.Name, "plan"), cmp.Or(doc.Currency, Currency)
 	case string:
 		fields := map[string]any{"name": "plan", "currency": Currency}
 		require.NoError(w.t, json.Unmarshal([]byte(given), &fields))
@@ -137,14 +137,6 @@ func (w *World) document(document any) (doc commission.Document) {
 		require.NoError(w.t, err)
 		doc, err = commission.Parse(text)
 		require.NoError(w.t, err)
-	default:
-		w.t.Fatalf("%T is not a plan", document)
-	}
-	if doc.Name == "" {
-		doc.Name = "plan"
-	}
-	if doc.Currency == "" {
-		doc.Currency = Currency
 	}
 	return doc
 }

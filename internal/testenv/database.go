@@ -56,7 +56,7 @@ func openDatabases(ctx context.Context, s *Servers) (*databases, error) {
 	d := &databases{
 		url:      adminURL,
 		owner:    databasePrefix + strings.ToLower(rand.Text()[:10]),
-		template: templatePrefix + migrate.Fingerprint(),
+		template: templatePrefix + migrate.Fingerprint() + time.Now().UTC().Format("_0601"), // the months ahead are this month's
 	}
 	config.ConnConfig.RuntimeParams["application_name"] = d.owner
 	config.MinConns = 1 // the session that says we live
@@ -167,8 +167,18 @@ func (d *databases) migrate(ctx context.Context, name string) error {
 		return err
 	}
 	defer conn.Close(ctx)
-	return migrate.Up(ctx, conn, migrate.Options{})
+	if err := migrate.Up(ctx, conn, migrate.Options{}); err != nil {
+		return err
+	}
+	_, err = conn.Exec(ctx, monthsAhead)
+	return err
 }
+
+// monthsAhead makes once the partitions that fature.New would make in each
+// clone.
+const monthsAhead = `
+	select fature.ensure_partition(name, (date_trunc('month', now() at time zone 'UTC') + make_interval(months => n)) at time zone 'UTC')
+	from unnest(array['transactions', 'commissions', 'data_audit']) name, generate_series(0, 3) n`
 
 // locked runs fn on one session that holds an advisory lock.
 func (d *databases) locked(ctx context.Context, lock string, fn func(*pgx.Conn) error) error {

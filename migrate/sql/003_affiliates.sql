@@ -49,7 +49,7 @@ create table fature.referral_codes (
 	created_at   timestamptz not null default now(),
 	retired_at   timestamptz
 );
-create unique index referral_codes_code_key on fature.referral_codes (lower(code) collate "C");
+create unique index referral_codes_code_key on fature.referral_codes (lower(code collate "C"));
 create index idx_referral_codes_affiliate on fature.referral_codes (affiliate_id);
 call fature.audit_table('referral_codes');
 
