@@ -33,7 +33,7 @@ short: ## Run only the tests that need no server
 
 bench: ## Run the benchmarks; FATURE_LONG=1 adds the ones that take minutes
 	@$(PREPARE) test
-	go test -run '^$$' -bench . -benchmem $(ARGS) $(PKG)
+	go test -run '^$$' -bench . -benchmem -timeout 2h $(ARGS) $(PKG) | go run ./internal/ratios
 
 # Not ST1012: the kinds of package fault are named NotFound, not ErrNotFound.
 lint: ## Check the code: gofmt, go vet, staticcheck, and golangci-lint if installed

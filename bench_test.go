@@ -21,6 +21,7 @@ import (
 	"github.com/fature/fature"
 	"github.com/fature/fature/affiliate"
 	"github.com/fature/fature/commission"
+	"github.com/fature/fature/internal/pg"
 	"github.com/fature/fature/internal/testenv"
 	"github.com/fature/fature/transaction"
 )
@@ -169,7 +170,7 @@ func (m *market) ready(n int) (rows, lines [][]any) {
 	for _, e := range m.events(n) {
 		id, at := uuid.Must(uuid.NewV7()), e.At.UTC().Truncate(time.Microsecond)
 		rows = append(rows, []any{
-			id, e.AffiliateID, string(e.Type), e.Amount, e.Amount, e.Currency, "processed",
+			pg.ID(id), pg.ID(e.AffiliateID), string(e.Type), pg.Numeric(e.Amount), pg.Numeric(e.Amount), e.Currency, "processed",
 			e.SourceTable, e.OriginalID, at, at, at, m.order.Add(1),
 		})
 		outcome, err := commission.Rate(commission.Input{Plan: m.plan, Event: e, Upline: upline[e.AffiliateID]}, nil)
@@ -178,8 +179,8 @@ func (m *market) ready(n int) (rows, lines [][]any) {
 		}
 		for _, l := range outcome.Lines {
 			lines = append(lines, []any{
-				uuid.Must(uuid.NewV7()), id, at, l.AffiliateID, "earning", m.plan.ID, l.Rule, int32(l.Level), //nolint:gosec // a depth
-				l.Base, l.Rate, l.Amount, l.Final, e.Currency, "pending", at, string(l.Calculation.AppendJSON(nil)), at, at,
+				pg.ID(uuid.Must(uuid.NewV7())), pg.ID(id), at, pg.ID(l.AffiliateID), "earning", pg.ID(m.plan.ID), l.Rule, int32(l.Level), //nolint:gosec // a depth
+				pg.Numeric(l.Base), pg.Numeric(l.Rate), pg.Numeric(l.Amount), pg.Numeric(l.Final), e.Currency, "pending", at, string(l.Calculation.AppendJSON(nil)), at, at,
 			})
 		}
 	}

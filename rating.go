@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/shopspring/decimal"
 
 	"github.com/fature/fature/affiliate"
@@ -357,9 +358,9 @@ func (d deltas) queue(b *pgx.Batch) {
 		return
 	}
 	ids := d.ids()
-	volumes, commissions := make([]decimal.Decimal, len(ids)), make([]decimal.Decimal, len(ids))
+	volumes, commissions := make([]pgtype.Numeric, len(ids)), make([]pgtype.Numeric, len(ids))
 	for i, id := range ids {
-		volumes[i], commissions[i] = d[id].volume, d[id].commissions
+		volumes[i], commissions[i] = pg.Numeric(d[id].volume), pg.Numeric(d[id].commissions)
 	}
 	b.Queue(insertDeltas, ids, volumes, commissions)
 }
@@ -368,7 +369,7 @@ func (d deltas) copy(ctx context.Context, tx pg.DB) error {
 	ids := d.ids()
 	_, err := tx.CopyFrom(ctx, pg.Table(tx, "affiliate_deltas"), []string{"affiliate_id", "volume", "commissions"},
 		pgx.CopyFromSlice(len(ids), func(i int) ([]any, error) {
-			return []any{ids[i], d[ids[i]].volume, d[ids[i]].commissions}, nil
+			return []any{pg.ID(ids[i]), pg.Numeric(d[ids[i]].volume), pg.Numeric(d[ids[i]].commissions)}, nil
 		}))
 	return err
 }

@@ -152,8 +152,8 @@ var insertColumns = []string{
 
 func (c *Commission) values() ([]any, error) {
 	return []any{
-		c.ID, c.TransactionID, c.TransactionAt, c.AffiliateID, string(c.Kind), c.PlanID, c.Rule, int32(c.Level), //nolint:gosec // a depth
-		c.BaseAmount, c.Rate, c.Amount, c.FinalAmount, c.Currency, string(c.Status), c.AvailableAt,
+		pg.ID(c.ID), pg.IDOrNull(c.TransactionID), c.TransactionAt, pg.ID(c.AffiliateID), string(c.Kind), pg.IDOrNull(c.PlanID), c.Rule, int32(c.Level), //nolint:gosec // a depth
+		pg.Numeric(c.BaseAmount), pg.Numeric(c.Rate), pg.Numeric(c.Amount), pg.Numeric(c.FinalAmount), c.Currency, string(c.Status), c.AvailableAt,
 		string(c.Calculation.AppendJSON(nil)), c.CreatedAt, c.RecordedAt,
 	}, nil
 }

@@ -78,7 +78,7 @@ func (t *Transaction) values() ([]any, error) {
 		return nil, err
 	}
 	return []any{
-		t.ID, t.AffiliateID, nilText(t.CustomerID), string(t.Type), t.Amount, t.Volume, t.Currency, string(t.Status),
+		pg.ID(t.ID), pg.ID(t.AffiliateID), nilText(t.CustomerID), string(t.Type), pg.Numeric(t.Amount), pg.Numeric(t.Volume), t.Currency, string(t.Status),
 		nilText(t.SourceTable), nilText(t.OriginalID), metadata, nilText(string(t.Skipped)), t.CreatedAt,
 		t.RecordedAt, t.RatedAt, t.RatedSeq,
 	}, nil

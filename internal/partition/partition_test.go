@@ -216,8 +216,10 @@ func TestWaitsForLocks(t *testing.T) {
 	_, err = host.Exec(t.Context(), `lock table fature.affiliates in row exclusive mode`) // it registers somebody
 	require.NoError(t, err)
 
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
 	began := time.Now()
-	_, err = pool.Exec(t.Context(), `select fature.ensure_partition('transactions', $1)`, june)
+	_, err = pool.Exec(ctx, `select fature.ensure_partition('transactions', $1)`, june)
 	wantCode(t, "55P03", err)
 	require.WithinRange(t, time.Now(), began.Add(1900*time.Millisecond), began.Add(4*time.Second))
 
