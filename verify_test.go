@@ -74,6 +74,7 @@ var corruptions = []struct{ finds, what, sql string }{
 		with two as (select id, min(rated_seq) over () as seq from fature.transactions order by rated_seq limit 2),
 		same as (update fature.transactions t set rated_seq = seq from two where t.id = two.id returning t.id)
 		select min(id::text) from same`},
+	{"T7", "a sale adds nothing", `update fature.transactions set volume = 0 where id = (select id from fature.transactions where type = 'sale' and volume > 0 limit 1) returning id`},
 
 	{"A1", "a plan is in another currency", `update fature.commission_plans set currency = 'USD' where version = 2 returning id`},
 	{"C1", "an event earned twice", `

@@ -27,13 +27,16 @@ func Checks() []verify.Check {
 			left join fature.transactions t on (t.id, t.created_at) = (c.transaction_id, c.transaction_at)
 			where c.transaction_id is not null and (t.id is null or t.status not in ('processed', 'reversed')
 				or t.currency <> c.currency or c.created_at <> t.created_at)`},
-		{Name: "C3", Meaning: "the lines of an event go up the line that held, nearest first", SQL: `
+		{Name: "C3", Meaning: "the lines of an event go up its upline, nearest first, unless that changed since", SQL: `
 			select c.id from fature.commissions c
 			join fature.transactions t on (t.id, t.created_at) = (c.transaction_id, c.transaction_at)
 			left join fature.affiliate_hierarchy h on (h.ancestor_id, h.descendant_id) = (c.affiliate_id, t.affiliate_id)
 			where c.kind = 'earning'
 				and (h.level_difference is null or h.level_difference < c.level or (c.level = 0) <> (c.affiliate_id = t.affiliate_id))
-				and not exists (select from fature.affiliate_history m where m.at > t.rated_at)`},
+				and not exists (
+					select from fature.affiliate_history m
+					join fature.affiliate_hierarchy p on p.ancestor_id = m.affiliate_id
+					where p.descendant_id = t.affiliate_id and m.at > t.rated_at)`},
 		{Name: "C4", Meaning: "a line pays no more than it earned, and a reversal only takes", SQL: `
 			select id from fature.commissions
 			where abs(final_amount) > abs(amount) or final_amount * amount < 0 or kind = 'reversal' and final_amount > 0`},

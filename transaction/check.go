@@ -1,6 +1,12 @@
 package transaction
 
-import "github.com/fature/fature/internal/verify"
+import (
+	"strings"
+
+	"github.com/shopspring/decimal"
+
+	"github.com/fature/fature/internal/verify"
+)
 
 // Checks are the invariants of transactions and their keys.
 func Checks() []verify.Check {
@@ -33,5 +39,19 @@ func Checks() []verify.Check {
 		{Name: "T6", Meaning: "no two transactions share a place in the order of rating", SQL: `
 			select min(id::text) from fature.transactions where rated_seq is not null
 			group by rated_seq having count(*) > 1`},
+		{Name: "T7", Meaning: "an event adds to the volume what its type says", SQL: `
+			select id from fature.transactions
+			where reverses_id is null and volume <> case when type::text in (` + volumeTypes() + `) then amount else 0 end`},
 	}
+}
+
+// volumeTypes are the types whose amount is volume, as a list in SQL.
+func volumeTypes() string {
+	var list []string
+	for _, t := range Types() {
+		if t.Volume(decimal.NewFromInt(1)).IsPositive() {
+			list = append(list, "'"+string(t)+"'")
+		}
+	}
+	return strings.Join(list, ", ")
 }

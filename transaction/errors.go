@@ -16,7 +16,8 @@ var (
 	ErrKeyConflict = fault.New(fault.Conflict, "the key was recorded with other content")
 	// ErrNoPartition is returned inside a host's transaction for an event of a
 	// month that has no partition yet. The NoPartitionError beside it names
-	// the month and the call that makes it.
+	// the month and the call that makes it. A transaction that has recorded
+	// already does not see a month made meanwhile: it starts over.
 	ErrNoPartition = fault.New(fault.Unavailable, "the month has no partition")
 )
 

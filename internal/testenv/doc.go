@@ -29,6 +29,18 @@
 // Databases are cloned from a template that is migrated once per server, which
 // takes about 0.2 s.
 //
+// An Example function has no testing.TB and cannot skip itself, so a package
+// with such also says which of them -short leaves out:
+//
+//	func TestMain(m *testing.M) { testenv.Main(m, "^Example") }
+//
+//	func ExampleProgram_Record() {
+//		pool, done := testenv.Example() // a clone, for this Example alone
+//		defer done()
+//		...
+//		// Output: ...
+//	}
+//
 // All packages of a `go test ./...` use one server, although each package is a
 // process of its own: the first starts it, the others join, and a small shell
 // script that outlives them (watch.sh) stops it once nobody has used it for

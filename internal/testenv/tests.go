@@ -2,6 +2,7 @@ package testenv
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"strings"
 	"sync"
@@ -41,6 +42,39 @@ func Clone(t testing.TB) *pgxpool.Pool {
 func Empty(t testing.TB) *pgxpool.Pool {
 	t.Helper()
 	return own(t, false)
+}
+
+// Example returns a migrated database for one Example function, which has no
+// testing.TB, and what drops it again. It panics where there is no server.
+func Example() (pool *pgxpool.Pool, done func()) {
+	ctx := context.Background()
+	s, err := theSuite()
+	if err == nil {
+		pool, err = s.databases.open(ctx, true)
+	}
+	if err != nil {
+		panic(err)
+	}
+	return pool, func() {
+		closePool(pool)
+		s.databases.drop(ctx, pool.Config().ConnConfig.Database)
+	}
+}
+
+// Main is the TestMain of a package with Examples that use [Example], of which
+// a pattern matches the names. An Example cannot skip itself, so that -short
+// passes them over as go test -skip does.
+func Main(m *testing.M, examples string) {
+	flag.Parse()
+	if skip := flag.Lookup("test.skip"); testing.Short() {
+		if given := skip.Value.String(); given != "" {
+			examples = given + "|" + examples
+		}
+		if err := skip.Value.Set(examples); err != nil {
+			panic(err)
+		}
+	}
+	m.Run()
 }
 
 // URL returns the address of a pool's database, for a second pool, a proxy or
