@@ -259,8 +259,11 @@ func ExampleProblems() {
 	_, err := program.Record(ctx, sale("A-1", "BIA", "99.999"), other)
 	fmt.Println("invalid:", errors.Is(err, fature.ErrInvalid))
 	for _, p := range fature.Problems(err) {
-		fmt.Printf("%-20s %s\n", p.Field, p)
+		fmt.Printf("%-18s %s\n", p.Field, p.Problem)
 	}
 	// Output:
 	// invalid: true
+	// events[0].amount   99.999 has more than 2 decimals
+	// events[1].currency is USD, but the programme's is BRL
+	// events[1].amount   is negative: the type says what it means
 }

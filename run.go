@@ -11,9 +11,9 @@ import (
 )
 
 // Fold adds what recording appended to the totals of the affiliates, and tells
-// how many entries it took; 0 is none left. Run does it by itself. It works in
-// lots of at most 50,000, each in a transaction of its own, since it costs by
-// the affiliates it touches.
+// how many entries it took; 0 is none left. Run does it by itself, seldom and in
+// lots of up to 200,000, each in a transaction of its own: it costs by the
+// affiliates it touches, and a large lot names each of them once.
 func (p *Program) Fold(ctx context.Context) (int64, error) {
 	var folded int64
 	for {
@@ -28,7 +28,7 @@ func (p *Program) Fold(ctx context.Context) (int64, error) {
 	}
 }
 
-const foldLot = 50_000
+const foldLot = 200_000
 
 // job is a piece of background work. A process that lost its lease may still
 // be at one when the next begins it, so each is right when it runs twice at
@@ -41,7 +41,7 @@ type job struct {
 
 func (p *Program) jobs() []job {
 	return []job{
-		{"fold", 5 * time.Second, func(ctx context.Context) error { _, err := p.Fold(ctx); return err }},
+		{"fold", 30 * time.Second, func(ctx context.Context) error { _, err := p.Fold(ctx); return err }},
 		{"partitions", time.Hour, func(ctx context.Context) error { return p.months.Ahead(ctx, p.now(), monthsAhead) }},
 		{"refresh-affiliate-stats", time.Hour, func(ctx context.Context) error {
 			_, err := p.db.Exec(ctx, refreshStats)

@@ -27,7 +27,7 @@ type Affiliate struct {
 	Status       Status     `db:"status"`
 	Level        int        `db:"level"` // 0 at a root
 
-	// Totals as last folded; Run folds every few seconds.
+	// Totals as last folded; Run folds every thirty seconds.
 	LifetimeVolume      decimal.Decimal `db:"lifetime_volume"`
 	LifetimeCommissions decimal.Decimal `db:"lifetime_commissions"`
 

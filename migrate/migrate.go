@@ -31,7 +31,7 @@ import (
 )
 
 // ErrNewer is returned where the database was migrated by a newer version of
-// this module.
+// this module, and does not say that this one still works with it.
 var ErrNewer = fault.New(fault.Conflict, "the database is newer than this program")
 
 //go:embed sql/*.sql
@@ -44,7 +44,8 @@ const divider = "---- create above / drop below ----"
 type Options struct {
 	// Schema holds everything. Defaults to "fature".
 	Schema string
-	// Logger is told of each step. Defaults to silence.
+	// Logger is told of each step, and warned of a database that is newer than
+	// the program. Defaults to silence.
 	Logger *slog.Logger
 }
 
@@ -52,13 +53,30 @@ type Options struct {
 type State struct {
 	Version int32 // 0 where there is nothing yet
 	Latest  int32 // the newest that this program knows
+	// Oldest is the oldest program, by its Latest, that the database says it
+	// works with; 0 where it does not say.
+	Oldest int32
 }
 
 // Current tells whether the database is what this program was made for.
 func (s State) Current() bool { return s.Version == s.Latest }
 
-// Up brings the schema to the newest version, making it where it is not there.
-// It does nothing where it is. The schema's owner is the connection's role.
+// Compatible tells whether the database is newer than this program and says
+// that it works with it all the same: during a rolling deployment, or after a
+// program was rolled back.
+func (s State) Compatible() bool {
+	return s.Version > s.Latest && s.Oldest > 0 && s.Oldest <= s.Latest
+}
+
+// Up brings the schema to the newest version, making it where it is not there,
+// and then makes the indexes that are built beside the work of others. It does
+// nothing where all is there, and goes on where it was interrupted. The
+// schema's owner is the connection's role, or the owner role where Roles gave
+// the schema to it.
+//
+// Any number of processes may call it at once: each waits for those before it
+// until ctx ends. A database that is newer is ErrNewer, or where it says that
+// it works with this program, a warning to the Logger and no error.
 func Up(ctx context.Context, conn *pgx.Conn, o Options) error {
 	return To(ctx, conn, Latest(), o)
 }
@@ -72,34 +90,72 @@ func Down(ctx context.Context, conn *pgx.Conn, o Options) error {
 // To goes up or down to a version. Each step is a transaction of its own: what
 // fails leaves the version before it.
 func To(ctx context.Context, conn *pgx.Conn, version int32, o Options) error {
+	return fail(o.to(ctx, conn, version, laterIndexes))
+}
+
+func (o *Options) to(ctx context.Context, conn *pgx.Conn, version int32, later []index) error {
 	if err := o.check(ctx, conn); err != nil {
-		return fail(err)
+		return err
 	}
 	if version < 0 || version > Latest() {
-		return fail(fault.Field("version", "%d is not between 0 and %d", version, Latest()))
+		return fault.Field("version", "%d is not between 0 and %d", version, Latest())
 	}
-	for _, key := range []int64{lockOf(o.Schema), ternLock} {
-		unlock, err := lock(ctx, conn, key)
-		if err != nil {
-			return fail(err)
-		}
-		defer unlock()
+	unlock, err := lock(ctx, conn, lockOf(o.Schema))
+	if err != nil {
+		return err
 	}
+	defer unlock()
+	state, err := Status(ctx, conn, *o)
+	if err != nil {
+		return err
+	}
+	if state.Version > Latest() {
+		return o.newer(ctx, state, version)
+	}
+	if err := o.steps(ctx, conn, version); err != nil || version < Latest() {
+		return err
+	}
+	back, err := o.become(ctx, conn)
+	if err != nil {
+		return err
+	}
+	defer back()
+	return buildIndexes(ctx, conn, o, later)
+}
+
+// newer is what becomes of a wish to go somewhere in a newer database: nothing,
+// which is right for Up where the database works with this program.
+func (o *Options) newer(ctx context.Context, s State, version int32) error {
+	if version < Latest() || !s.Compatible() {
+		return fmt.Errorf("%w: it is at version %d, the program knows %d", ErrNewer, s.Version, s.Latest)
+	}
+	if o.Logger != nil {
+		o.Logger.WarnContext(ctx, "migrate: the database is newer than this program, and works with it",
+			"schema", o.Schema, "version", s.Version, "latest", s.Latest)
+	}
+	return nil
+}
+
+// steps does tern's part, under tern's lock.
+func (o *Options) steps(ctx context.Context, conn *pgx.Conn, version int32) error {
+	unlock, err := lock(ctx, conn, ternLock)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	if err := makeSchema(ctx, conn, o.Schema); err != nil {
-		return fail(err)
+		return err
 	}
+	back, err := o.become(ctx, conn)
+	if err != nil {
+		return err
+	}
+	defer back()
 	m, err := o.migrator(ctx, conn)
 	if err != nil {
-		return fail(err)
+		return err
 	}
-	at, err := m.GetCurrentVersion(ctx)
-	if err != nil {
-		return fail(err)
-	}
-	if at > Latest() {
-		return fail(fmt.Errorf("%w: it is at version %d, the program knows %d", ErrNewer, at, Latest()))
-	}
-	return fail(m.MigrateTo(ctx, version))
+	return m.MigrateTo(ctx, version)
 }
 
 // Status tells where the database stands. It changes nothing and waits for
@@ -114,7 +170,34 @@ func Status(ctx context.Context, conn *pgx.Conn, o Options) (State, error) {
 	if err != nil || !there {
 		return s, fail(err)
 	}
-	return s, fail(conn.QueryRow(ctx, "select version from "+o.Schema+".schema_version").Scan(&s.Version))
+	if err := conn.QueryRow(ctx, "select version from "+o.Schema+".schema_version").Scan(&s.Version); err != nil {
+		return s, fail(err)
+	}
+	if s.Version > s.Latest {
+		s.Oldest, err = oldest(ctx, conn, o.Schema, s.Version)
+	}
+	return s, fail(err)
+}
+
+// oldest reads what a newer database says of older programs. A migration whose
+// tables the programs before it still work with says so in its file, by its
+// own number and that of the oldest such program:
+//
+//	comment on table fature.schema_version is 'version 9 works with programs from version 8';
+//
+// What is said of another version than the database's does not count: a step
+// that says nothing is compatible with none, whatever the step before it said.
+func oldest(ctx context.Context, conn *pgx.Conn, schema string, version int32) (int32, error) {
+	var said string
+	err := conn.QueryRow(ctx, "select coalesce(obj_description(to_regclass($1), 'pg_class'), '')", schema+".schema_version").Scan(&said)
+	if err != nil {
+		return 0, err
+	}
+	var of, from int32
+	if n, _ := fmt.Sscanf(said, "version %d works with programs from version %d", &of, &from); n < 2 || of != version {
+		return 0, nil
+	}
+	return from, nil
 }
 
 // Latest is the newest version that this program knows.
@@ -217,7 +300,7 @@ func lock(ctx context.Context, conn *pgx.Conn, key int64) (unlock func(), err er
 		}
 		if got {
 			return func() {
-				ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+				ctx, cancel := cleanup(ctx)
 				defer cancel()
 				// Where it fails the session is gone, and the lock with it.
 				_, _ = conn.Exec(ctx, "select pg_advisory_unlock($1)", key)
@@ -229,6 +312,11 @@ func lock(ctx context.Context, conn *pgx.Conn, key int64) (unlock func(), err er
 		case <-time.After(100 * time.Millisecond):
 		}
 	}
+}
+
+// cleanup is a context for what must still be done when the caller's has ended.
+func cleanup(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
 }
 
 // fail names the place in the file that the server refused.

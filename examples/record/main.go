@@ -54,6 +54,9 @@ type options struct {
 }
 
 func run(ctx context.Context, o options) error {
+	if o.batch < 1 || o.batch > fature.MaxBatch {
+		return fmt.Errorf("-batch is not between 1 and %d", fature.MaxBatch)
+	}
 	in, err := os.Open(o.file)
 	if err != nil {
 		return err

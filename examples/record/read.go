@@ -105,7 +105,7 @@ func (r *reader) event(fields []string) (e transaction.Event, err error) {
 			e.Metadata[name] = text
 		}
 		if err != nil {
-			return e, fmt.Errorf("%s: %q cannot be read", name, text)
+			return e, fmt.Errorf("%s: %.60q cannot be read", name, text)
 		}
 	}
 	if e.CustomerID != "" && e.AffiliateID == uuid.Nil && e.Code == "" {

@@ -31,7 +31,10 @@ create table fature.data_audit (
 	txid             xid8 not null default pg_current_xact_id(),
 	constraint data_audit_pkey primary key (seq, changed_at)
 ) partition by range (changed_at);
-create index idx_data_audit_record on fature.data_audit (table_name, record_id, seq);
+-- Rows of ids only are not in it: they say no more than the rows they name, and
+-- there are ten for every event.
+create index idx_data_audit_record on fature.data_audit (table_name, record_id, seq)
+	where old_values is not null or new_values is not null;
 
 -- Personal values stand here, and only their salted hash in data_audit:
 -- deleting a person's rows here erases them and leaves the chain whole.
@@ -153,6 +156,10 @@ begin
 	execute format('create trigger fature_append_only_truncate before truncate on fature.%I
 		for each statement execute function fature.refuse(''its rows are written once'')', tab);
 end $$;
+
+-- Who may call these, or put them on a table of its own, could write an audit
+-- of what never happened. Triggers that are there ask for no right.
+revoke execute on function fature.audit, fature.audit_image from public;
 
 call fature.append_only('data_audit');
 select fature.ensure_partition('data_audit', now());

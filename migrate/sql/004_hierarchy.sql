@@ -41,6 +41,7 @@ begin
 	end if;
 	return null;
 end $$;
+revoke execute on function fature.write_history from public;
 create trigger fature_history_insert after insert on fature.affiliates
 	referencing new table as new_rows for each statement execute function fature.write_history();
 create trigger fature_history_update after update of parent_id, status, category on fature.affiliates

@@ -1,0 +1,47 @@
+-- The rights of each role, anew: what an earlier version gave and this one does
+-- not is taken back. Access through a partitioned table asks for rights on that
+-- table only, so months that are made later need none, and none are given.
+
+revoke all on all tables in schema fature from fature_app, fature_readonly;
+revoke all on all sequences in schema fature from fature_app, fature_readonly;
+revoke all on all routines in schema fature from fature_app, fature_readonly;
+revoke all on schema fature from fature_app, fature_readonly;
+grant usage on schema fature to fature_app, fature_readonly;
+
+-- The application: inserts, changes only the columns that may change, deletes
+-- only what is an index or a queue. A lock of rows needs a column that may be
+-- updated, so affiliate_deltas has one.
+grant select on
+	fature.schema_version, fature.audit_policy, fature.data_audit, fature.users, fature.affiliates,
+	fature.referral_codes, fature.customers, fature.customer_owners, fature.affiliate_hierarchy,
+	fature.affiliate_history, fature.transactions, fature.transaction_keys, fature.commission_plans,
+	fature.plan_assignments, fature.commissions, fature.affiliate_deltas, fature.leases,
+	fature.partitions, fature.affiliate_stats, fature.system_performance to fature_app;
+grant insert on
+	fature.users, fature.affiliates, fature.referral_codes, fature.customers, fature.customer_owners,
+	fature.affiliate_hierarchy, fature.transactions, fature.transaction_keys, fature.commission_plans,
+	fature.plan_assignments, fature.commissions, fature.affiliate_deltas, fature.leases to fature_app;
+grant delete on fature.affiliate_hierarchy, fature.affiliate_deltas to fature_app;
+-- Verify looks for the hashes; what they stand for is for the owner.
+grant select (table_name, record_id, hash, recorded_at) on fature.audit_personal to fature_app, fature_readonly;
+grant update (email, email_canon, name, status, role, password_hash, updated_at) on fature.users to fature_app;
+grant update (parent_id, referral_code, category, status, level, lifetime_volume, lifetime_commissions, updated_at)
+	on fature.affiliates to fature_app;
+grant update (code, retired_at) on fature.referral_codes to fature_app;
+grant update (attributed_at, email_digest) on fature.customers to fature_app;
+grant update (status, skipped, rated_at, rated_seq) on fature.transactions to fature_app;
+grant update (status, available_at, payout_id) on fature.commissions to fature_app;
+grant update (affiliate_id) on fature.affiliate_deltas to fature_app;
+grant update (holder, term, expires_at) on fature.leases to fature_app;
+grant usage on sequence fature.rated_seq to fature_app;
+grant execute on function fature.ensure_partition, fature.refresh_affiliate_stats to fature_app;
+
+-- Reports: everything but secrets.
+grant select (id, email, email_canon, name, status, role, original_id, migrated_from, created_at, updated_at)
+	on fature.users to fature_readonly;
+grant select on
+	fature.schema_version, fature.audit_policy, fature.data_audit, fature.affiliates, fature.referral_codes,
+	fature.customers, fature.customer_owners, fature.affiliate_hierarchy, fature.affiliate_history,
+	fature.transactions, fature.transaction_keys, fature.commission_plans, fature.plan_assignments,
+	fature.commissions, fature.affiliate_deltas, fature.leases,
+	fature.partitions, fature.affiliate_stats, fature.system_performance to fature_readonly;
