@@ -112,8 +112,15 @@ func (o *Options) to(ctx context.Context, conn *pgx.Conn, version int32, later [
 	if state.Version > Latest() {
 		return o.newer(ctx, state, version)
 	}
-	if err := o.steps(ctx, conn, version); err != nil || version < Latest() {
-		return err
+	// Where there is nothing to do, tern's lock is left to those who have: a
+	// poll is never served while others queue for it.
+	if state.Version != version || version == 0 {
+		if err := o.steps(ctx, conn, version); err != nil {
+			return err
+		}
+	}
+	if version < Latest() {
+		return nil
 	}
 	back, err := o.become(ctx, conn)
 	if err != nil {
