@@ -122,7 +122,7 @@ func (w *roleWork) do(ctx context.Context) error {
 			return err
 		}
 	}
-	return w.may(ctx, "own the schema "+w.schema, roleNames.ReplaceAllString(pg.Rename(rolesSQL, w.schema), w.schema+"_$1"))
+	return w.may(ctx, "own the schema "+w.schema, ownNames.ReplaceAllString(rolesSQL, w.schema+"$1"))
 }
 
 // create makes the roles that are not there. Another database's Roles may make
@@ -237,7 +237,8 @@ func codeOf(err error) string {
 //go:embed roles.sql
 var rolesSQL string
 
-var roleNames = regexp.MustCompile(`\bfature_(app|readonly)\b`)
+// ownNames are the schema, alone and before its objects, and its roles.
+var ownNames = regexp.MustCompile(`\bfature(_app|_readonly)?\b`)
 
 // memberRight is the right to become a role: before 16 every member had it.
 const memberRight = `case when current_setting('server_version_num')::int < 160000 then 'MEMBER' else 'SET' end`
@@ -274,10 +275,14 @@ const (
 
 	selectSchemaOwned = `select nspowner = to_regrole($2) from pg_namespace where nspname = $1`
 
+	// A sequence of a column goes with its table. (A partition hangs on its
+	// table as well, but changes hands by itself.)
 	selectMoves = `
 		select give || ' ' || $2 from (` + selectObjects + `) o
 		where owner <> to_regrole($2)::oid
-			and not exists (select from pg_depend d where d.objid = o.oid and d.deptype in ('e', 'a', 'i'))`
+			and not exists (
+				select from pg_depend d left join pg_class s on s.oid = d.objid and d.classid = 'pg_class'::regclass
+				where d.objid = o.oid and (d.deptype = 'e' or s.relkind = 'S' and d.deptype in ('a', 'i')))`
 
 	// The owner role of the schema, where it owns what is there and the
 	// connection's role may become it.

@@ -1,0 +1,191 @@
+package migrate_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/shopspring/decimal"
+	"github.com/stretchr/testify/require"
+
+	"github.com/fature/fature"
+	"github.com/fature/fature/affiliate"
+	"github.com/fature/fature/commission"
+	"github.com/fature/fature/internal/testenv"
+	"github.com/fature/fature/migrate"
+	"github.com/fature/fature/transaction"
+)
+
+// guarded is a schema with roles of its own: roles belong to the whole server,
+// which other tests use too.
+var guarded = migrate.Options{Schema: "guarded"}
+
+// as is a pool of sessions that work as a role and are not superusers.
+func as(t *testing.T, pool *pgxpool.Pool, role string) *pgxpool.Pool {
+	t.Helper()
+	_, err := pool.Exec(t.Context(), fmt.Sprintf(`
+		do $$ begin create role %[1]s_login login in role %[1]s; exception when duplicate_object or unique_violation then null; end $$`, role))
+	require.NoError(t, err)
+	config := pool.Config()
+	config.ConnConfig.User = role + "_login"
+	limited, err := pgxpool.NewWithConfig(t.Context(), config)
+	require.NoError(t, err)
+	t.Cleanup(limited.Close)
+	return limited
+}
+
+// roled is a migrated schema with its roles.
+func roled(t *testing.T) (*pgxpool.Pool, migrate.Rights) {
+	t.Helper()
+	pool := testenv.Empty(t)
+	conn := connect(t, pool)
+	require.NoError(t, migrate.Up(t.Context(), conn, guarded))
+	rights, err := migrate.Roles(t.Context(), conn, guarded)
+	require.NoError(t, err)
+	require.Empty(t, rights.Unmoved)
+	again, err := migrate.Roles(t.Context(), conn, guarded)
+	require.NoError(t, err)
+	require.Empty(t, again.Created, "repeating it makes nothing")
+	require.NoError(t, migrate.Up(t.Context(), conn, guarded), "and Up goes on")
+	return pool, rights
+}
+
+// The application's role can do all that the library does, and none of what it
+// must not.
+func TestTheApplicationsRole(t *testing.T) {
+	t.Parallel()
+	pool, rights := roled(t)
+	app := as(t, pool, rights.App)
+	ctx := t.Context()
+	p, err := fature.New(ctx, fature.Config{Pool: app, Schema: "guarded", Currency: "BRL"})
+	require.NoError(t, err)
+	people, err := p.Affiliates.CreateAll(ctx, []affiliate.Draft{
+		{Email: "ana@example.com", Name: "Ana", ReferralCode: "ANA"},
+		{Email: "bia@example.com", Name: "Bia", ReferredBy: "ANA"},
+		{Email: "caio@example.com", Name: "Caio"},
+	})
+	require.NoError(t, err)
+	require.NoError(t, p.Hierarchy.Move(ctx, people[2].ID, people[1].ID))
+	_, err = p.Affiliates.ChangeCode(ctx, people[0].ID, "ANA2")
+	require.NoError(t, err)
+	_, err = p.Affiliates.Update(ctx, people[0].ID, affiliate.Change{Category: affiliate.VIP})
+	require.NoError(t, err)
+	plan, err := p.Plans.Publish(ctx, commission.Document{
+		Name: "p", Currency: "BRL", Rules: []commission.Rule{{
+			ID: "sale", On: []transaction.Type{transaction.Sale}, Pay: commission.Pay{Percent: "10"},
+		}},
+	})
+	require.NoError(t, err)
+	require.NoError(t, p.Plans.Assign(ctx, commission.Default(plan.ID).Since(time.Now().AddDate(-2, 0, 0))))
+	var batch []transaction.Event
+	for i := range 60 { // by COPY, in a month that is made for it
+		batch = append(batch, transaction.Event{
+			AffiliateID: people[2].ID, CustomerID: "c", Type: transaction.Sale, Amount: decimal.NewFromInt(10), Pending: i == 59,
+			At: time.Now().AddDate(-1, 0, 0), SourceTable: "orders", OriginalID: fmt.Sprint(i),
+		})
+	}
+	for _, events := range [][]transaction.Event{batch, batch[:1]} {
+		_, err = p.Record(ctx, events...)
+		require.NoError(t, err)
+	}
+	n, err := p.Process(ctx, 10)
+	require.NoError(t, err)
+	require.Equal(t, 1, n)
+	_, err = p.Fold(ctx)
+	require.NoError(t, err)
+	_, err = app.Exec(ctx, "select guarded.refresh_affiliate_stats()")
+	require.NoError(t, err)
+	require.NoError(t, p.EnsureMonths(ctx, time.Now().AddDate(-3, 0, 0), time.Now().AddDate(-3, 0, 0)))
+	report, err := p.Verify(ctx)
+	require.NoError(t, err)
+	require.Empty(t, report.Findings)
+
+	refuses(t, app,
+		"create table guarded.mine ()",
+		"alter table guarded.transactions disable trigger all",
+		"drop table guarded.commissions",
+		"set session_replication_role = replica",
+		"update guarded.commissions set final_amount = 0",
+		"update guarded.transactions set amount = 0",
+		"delete from guarded.transactions",
+		"delete from guarded.commissions",
+		"delete from guarded.transaction_keys",
+		"delete from guarded.users",
+		"truncate guarded.transactions",
+		"truncate guarded.affiliate_deltas",
+		"insert into guarded.data_audit (table_name, record_id, operation) values ('x', 'x', 'INSERT')",
+		"update guarded.data_audit set changed_by = 'nobody'",
+		"delete from guarded.audit_personal",
+		"select salt from guarded.audit_personal",
+		"update guarded.audit_policy set mode = 'off'",
+		"update guarded.affiliate_history set status = 'active'",
+		"set role guarded_owner",
+	)
+}
+
+func TestTheReportsRole(t *testing.T) {
+	t.Parallel()
+	pool, rights := roled(t)
+	reader := as(t, pool, rights.ReadOnly)
+	for _, sql := range []string{
+		"select id, email from guarded.users", "table guarded.commissions", "table guarded.affiliate_stats", "table guarded.system_performance",
+	} {
+		_, err := reader.Exec(t.Context(), sql)
+		require.NoError(t, err, sql)
+	}
+	refuses(t, reader,
+		"select password_hash from guarded.users",
+		"table guarded.users",
+		"table guarded.audit_personal",
+		"insert into guarded.leases values ('x', 'x', 1, now())",
+		"update guarded.affiliates set status = 'active'",
+		"select guarded.ensure_partition('transactions', now())",
+		"select nextval('guarded.rated_seq')",
+	)
+}
+
+// refuses runs statements that the role has no right to.
+func refuses(t *testing.T, pool *pgxpool.Pool, statements ...string) {
+	t.Helper()
+	for _, sql := range statements {
+		_, err := pool.Exec(t.Context(), sql)
+		var refused *pgconn.PgError
+		require.ErrorAs(t, err, &refused, sql)
+		require.Contains(t, []string{"42501", "42P01", "42703"}, refused.Code, "%s: %v", sql, err)
+		if refused.Code != "42501" {
+			t.Fatalf("%s: %v", sql, err)
+		}
+	}
+}
+
+// Without CREATEROLE the error says what is missing, and nothing is done.
+func TestRolesNeedsARight(t *testing.T) {
+	t.Parallel()
+	pool := testenv.Empty(t)
+	_, err := pool.Exec(t.Context(), `
+		do $$ begin create role plain_owner_login login; exception when duplicate_object or unique_violation then null; end $$`)
+	require.NoError(t, err)
+	name := pool.Config().ConnConfig.Database
+	_, err = pool.Exec(t.Context(), "alter database "+pgx.Identifier{name}.Sanitize()+" owner to plain_owner_login")
+	require.NoError(t, err)
+	t.Cleanup(func() {
+		_, _ = pool.Exec(context.Background(), "reassign owned by plain_owner_login to postgres")
+	})
+	config := pool.Config()
+	config.ConnConfig.User = "plain_owner_login"
+	conn, err := pgx.ConnectConfig(t.Context(), config.ConnConfig)
+	require.NoError(t, err)
+	defer func() { _ = conn.Close(context.Background()) }()
+	o := migrate.Options{Schema: "unroled"}
+	_, err = migrate.Roles(t.Context(), conn, o)
+	require.ErrorIs(t, err, migrate.ErrOlder, "Up comes first")
+	require.NoError(t, migrate.Up(t.Context(), conn, o))
+	_, err = migrate.Roles(t.Context(), conn, o)
+	require.ErrorIs(t, err, migrate.ErrRights)
+	require.ErrorIs(t, err, fature.ErrForbidden)
+	require.ErrorContains(t, err, "CREATEROLE")
+}
