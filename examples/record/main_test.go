@@ -145,10 +145,11 @@ func TestRecordTwice(t *testing.T) {
 	require.Equal(t, wholeFile, s.totals(t))
 }
 
+// As a spreadsheet saves it, with a byte order mark.
 func TestRecordOneType(t *testing.T) {
 	t.Parallel()
 	s := newShop(t)
-	file := write(t, "events.csv", head+sales(1, 2)+"D-1,c-1,BIA,deposit,50.00,2026-07-01T10:00:00Z,web\n")
+	file := write(t, "events.csv", "\ufeff"+head+sales(1, 2)+"D-1,c-1,BIA,deposit,50.00,2026-07-01T10:00:00Z,web\n")
 	output := s.record(t, "-only", "deposit", file)
 	require.Contains(t, output, "         1 recorded, of 50.00, with 0 lines of 0.00; breakage 0.00\n")
 	require.Contains(t, output, "         2 of other types left out\n")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -29,6 +30,7 @@ func newReader(in io.Reader, source string, codes []string) (*reader, error) {
 	if err != nil {
 		return nil, fmt.Errorf("the head of the file: %w", err)
 	}
+	head[0] = strings.TrimPrefix(head[0], "\ufeff") // the byte order mark of a spreadsheet
 	r.columns = append(r.columns, head...)
 	there := map[string]bool{}
 	for _, name := range head {
