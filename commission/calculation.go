@@ -1,7 +1,9 @@
 package commission
 
 import (
+	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/google/uuid"
 	"github.com/shopspring/decimal"
@@ -27,37 +29,47 @@ type Calculation struct {
 	Own   *Term            `json:"own,omitempty"` // the level-0 commission that an override was paid on
 	Term                   // of this line
 
+	Reversed *Reversed `json:"reversed,omitempty"` // of a reversal: what it takes back
+
 	Currency string    `json:"currency"`
 	Digits   int32     `json:"digits"` // the currency's decimals
 	Rounding Rounding  `json:"rounding"`
 	Caps     []CapStep `json:"caps,omitempty"` // those that cut the line, in the order applied
 }
 
-// Term is the arithmetic of one share: a percent of Base, or a flat amount,
-// rounded once.
+// Term is the arithmetic of one share: a percent of Base, a flat amount, or
+// what a table adds, rounded once.
 type Term struct {
-	Kind      string          `json:"kind"` // "percent" or "flat"
+	Kind      string          `json:"kind"` // "percent", "flat", "tiers", "differential" or "reversal"
 	Of        OverrideBase    `json:"of"`   // what Base is: the event's amount or the level-0 commission
 	Base      decimal.Decimal `json:"base"`
-	Rate      decimal.Decimal `json:"rate"`            // the percent as written, or the flat amount
+	Rate      decimal.Decimal `json:"rate"`            // the percent as written, or the flat amount; of tiers, the percent reached
 	By        string          `json:"by,omitempty"`    // the metadata key that the flat amount is multiplied by
 	Times     int64           `json:"times,omitempty"` // its number
-	Unrounded decimal.Decimal `json:"unrounded"`
-	Rounded   decimal.Decimal `json:"rounded"` // with the currency's decimals
+	Tiers     *TierSum        `json:"tiers,omitempty"`
+	Excess    *Excess         `json:"excess,omitempty"` // of a differential: how Rate comes about
+	Unrounded decimal.Decimal `json:"unrounded"`        // of tiers, of the whole sum
+	Rounded   decimal.Decimal `json:"rounded"`          // with the currency's decimals; of tiers, less what was posted
 }
 
 const (
-	kindPercent = "percent"
-	kindFlat    = "flat"
+	kindPercent      = "percent"
+	kindFlat         = "flat"
+	kindTiers        = "tiers"
+	kindDifferential = "differential"
+	kindReversal     = "reversal"
 )
 
-// CapStep is a cap that cut a line: Max was shared out over the lines of the
-// transaction by what they were before it.
+// CapStep is a cap that cut a line. One per transaction shared Max out over the
+// lines by what they were before it; another had Max less Used left.
 type CapStep struct {
-	Max   decimal.Decimal   `json:"max"`   // in the currency; of a percent cap, what it came to
-	Lines []decimal.Decimal `json:"lines"` // each above zero, in the order of the outcome
-	Line  int               `json:"line"`  // which of Lines this line is
-	Share decimal.Decimal   `json:"share"` // what was left of it
+	Per    CapPer            `json:"per"`
+	Max    decimal.Decimal   `json:"max"`              // in the currency; of a percent cap, what it came to
+	Lines  []decimal.Decimal `json:"lines,omitempty"`  // each above zero, in the order of the outcome
+	Line   int               `json:"line,omitempty"`   // which of Lines this line is
+	Bucket string            `json:"bucket,omitempty"` // the stretch of time that is added up, in the plan's zone
+	Used   decimal.Decimal   `json:"used,omitzero"`    // by earlier lines
+	Share  decimal.Decimal   `json:"share"`            // what was left of the line
 }
 
 // times is what the flat amount is multiplied by, if by anything. It is not ok
@@ -80,7 +92,9 @@ func (p *Plan) term(s *share, t Term) Term {
 // unrounded needs the fraction of a percent, which a plan has at hand.
 func (t *Term) unrounded(fraction decimal.Decimal) decimal.Decimal {
 	switch {
-	case t.Kind == kindPercent:
+	case t.Kind == kindTiers:
+		return t.Tiers.due()
+	case t.Kind == kindPercent || t.Kind == kindDifferential:
 		return t.Base.Mul(fraction)
 	case t.By != "":
 		return t.Rate.Mul(decimal.NewFromInt(t.Times))
@@ -88,19 +102,27 @@ func (t *Term) unrounded(fraction decimal.Decimal) decimal.Decimal {
 	return t.Rate
 }
 
+// positive is what overrides of a commission are paid on.
+func (t *Term) positive() decimal.Decimal { return decimal.Max(t.Rounded, decimal.Zero) }
+
 // Recompute evaluates the line again from its inputs alone: its amount before
 // caps and what is left after them. The error names the stored figure that
 // does not follow, or the input that no plan could have given.
 func (c Calculation) Recompute() (amount, final decimal.Decimal, err error) {
+	switch {
+	case !c.Rounding.Valid() || c.Digits < 0 || c.Digits > maxDigits:
+		return amount, final, fmt.Errorf("rounding %.40q to %d decimals is not known", string(c.Rounding), c.Digits)
+	case c.Kind == kindReversal:
+		return c.takeBack()
+	}
 	if amount, err = c.evaluate(c.Term); err != nil {
 		return amount, final, err
 	}
 	if c.Own != nil {
-		own, err := c.evaluate(*c.Own)
-		if err != nil {
+		if _, err := c.evaluate(*c.Own); err != nil {
 			return amount, final, fmt.Errorf("level 0: %w", err)
 		}
-		if !own.Equal(c.Base) {
+		if own := c.Own.positive(); !own.Equal(c.Base) {
 			return amount, final, fmt.Errorf("the base is %s, but the level-0 commission comes to %s", c.Base, own)
 		}
 	}
@@ -114,41 +136,85 @@ func (c Calculation) Recompute() (amount, final decimal.Decimal, err error) {
 }
 
 func (c *Calculation) evaluate(t Term) (decimal.Decimal, error) {
-	switch {
-	case money.Bomb(t.Base) || money.Bomb(t.Rate) || money.Bomb(t.Unrounded) || money.Bomb(t.Rounded):
-		return decimal.Zero, fmt.Errorf("a number is out of range")
-	case t.Kind != kindPercent && t.Kind != kindFlat:
-		return decimal.Zero, fmt.Errorf("%.40q is not a kind of pay", t.Kind)
-	case !c.Rounding.Valid() || c.Digits < 0 || c.Digits > 4:
-		return decimal.Zero, fmt.Errorf("rounding %.40q to %d decimals is not known", string(c.Rounding), c.Digits)
+	if err := t.check(); err != nil {
+		return decimal.Zero, err
 	}
 	unrounded := t.unrounded(t.Rate.Shift(-2))
 	if !unrounded.Equal(t.Unrounded) {
 		return decimal.Zero, fmt.Errorf("unrounded is %s, but comes to %s", t.Unrounded, unrounded)
 	}
 	rounded := c.Rounding.Round(unrounded, c.Digits)
+	if t.Tiers != nil {
+		rounded = rounded.Sub(t.Tiers.Posted)
+	}
 	if !rounded.Equal(t.Rounded) {
 		return decimal.Zero, fmt.Errorf("rounded is %s, but comes to %s", t.Rounded, rounded)
 	}
 	return rounded, nil
 }
 
-// apply shares the cap out again, and takes the share of this line.
+// check refuses a term that no plan could have given.
+func (t *Term) check() error {
+	if anyBomb(t.Base, t.Rate, t.Unrounded, t.Rounded) {
+		return errRange
+	}
+	switch t.Kind {
+	case kindPercent, kindFlat:
+		return nil
+	case kindTiers:
+		return t.Tiers.check()
+	case kindDifferential:
+		return t.Excess.check(t.Rate)
+	}
+	return fmt.Errorf("%.40q is not a kind of pay", t.Kind)
+}
+
+var errRange = errors.New("a number is out of range")
+
+func anyBomb(numbers ...decimal.Decimal) bool { return slices.ContainsFunc(numbers, money.Bomb) }
+
+// takeBack evaluates a reversal.
+func (c *Calculation) takeBack() (amount, final decimal.Decimal, err error) {
+	v := c.Reversed
+	if v == nil {
+		return amount, final, errors.New("what it takes back is missing")
+	}
+	if anyBomb(v.Amount, v.Final, v.Of, v.Before, v.After, c.Rounded) {
+		return amount, final, errRange
+	}
+	amount = v.part(v.Amount, c.Rounding, c.Digits).Neg()
+	final = v.part(v.Final, c.Rounding, c.Digits).Neg()
+	if !amount.Equal(c.Rounded) {
+		err = fmt.Errorf("rounded is %s, but comes to %s", c.Rounded, amount)
+	}
+	return amount, final, err
+}
+
+// apply cuts the line again.
 func (s *CapStep) apply(before decimal.Decimal, digits int32) (decimal.Decimal, error) {
 	for _, n := range append([]decimal.Decimal{s.Max, s.Share}, s.Lines...) {
 		if money.Bomb(n) || n.IsNegative() {
-			return before, fmt.Errorf("a number is out of range")
+			return before, errRange
 		}
 	}
-	if s.Line < 0 || s.Line >= len(s.Lines) {
-		return before, fmt.Errorf("there is no line %d", s.Line)
+	share, err := s.left(before, digits)
+	if err == nil && !share.Equal(s.Share) {
+		err = fmt.Errorf("the share is %s, but comes to %s", s.Share, share)
 	}
-	if !s.Lines[s.Line].Equal(before) {
+	return share, err
+}
+
+// left is what the cap leaves of a line.
+func (s *CapStep) left(before decimal.Decimal, digits int32) (decimal.Decimal, error) {
+	switch {
+	case money.Bomb(s.Used):
+		return before, errRange
+	case s.Per != PerTransaction:
+		return s.room(before), nil
+	case s.Line < 0 || s.Line >= len(s.Lines):
+		return before, fmt.Errorf("there is no line %d", s.Line)
+	case !s.Lines[s.Line].Equal(before):
 		return before, fmt.Errorf("the line before it is %s, but comes to %s", s.Lines[s.Line], before)
 	}
-	share := money.Allocate(s.Max, s.Lines, digits)[s.Line]
-	if !share.Equal(s.Share) {
-		return before, fmt.Errorf("the share is %s, but comes to %s", s.Share, share)
-	}
-	return share, nil
+	return money.Allocate(s.Max, s.Lines, digits)[s.Line], nil
 }

@@ -37,7 +37,7 @@ func TestCalculationJSON(t *testing.T) {
 		`"own":{"kind":"flat","of":"amount","base":"90.00","rate":"0.125","by":"items","times":3,"unrounded":"0.375","rounded":"0.38"},`+
 		`"kind":"percent","of":"commission","base":"0.38","rate":"50","unrounded":"0.1900","rounded":"0.19",`+
 		`"currency":"BRL","digits":2,"rounding":"half_up",`+
-		`"caps":[{"max":"0.40","lines":["0.38","0.19"],"line":1,"share":"0.13"}]}`, string(text))
+		`"caps":[{"per":"transaction","max":"0.40","lines":["0.38","0.19"],"line":1,"share":"0.13"}]}`, string(text))
 }
 
 // AppendJSON writes by hand what the tags of the fields say; this holds the

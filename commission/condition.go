@@ -13,25 +13,36 @@ import (
 )
 
 // condition is a Condition compiled: its tests in the order amount, window,
-// category, metadata, baseline, which is the order of their reasons.
-type condition []test
+// category and metadata, which is the order of their reasons; the baseline
+// comes last.
+type condition struct {
+	tests  []test
+	within span
+	least  decimal.Decimal // of the customer's sum; zero is not asked
+	sum    string          // the kind of counter that keeps it
+}
 
 type test struct {
 	reason Reason
 	holds  func(*Input) bool
 }
 
-// compile makes the tests of a valid condition.
-func (c Condition) compile() condition {
-	var tests condition
+// compile makes the tests of a valid condition, which keeps its sum in the
+// given kind of counter.
+func (c Condition) compile(sum string) condition {
+	compiled := condition{least: c.CumulativeMin.value(), sum: sum}
 	add := func(reason Reason, holds func(*Input) bool) {
-		tests = append(tests, test{reason, holds})
+		compiled.tests = append(compiled.tests, test{reason, holds})
 	}
 	if low := c.MinAmount.value(); c.MinAmount != "" {
 		add(ReasonAmount, func(in *Input) bool { return in.Event.Amount.GreaterThanOrEqual(low) })
 	}
 	if high := c.MaxAmount.value(); c.MaxAmount != "" {
 		add(ReasonAmount, func(in *Input) bool { return in.Event.Amount.LessThanOrEqual(high) })
+	}
+	if within, err := c.Within.parse(); err == nil {
+		compiled.within = within
+		add(ReasonWindow, func(in *Input) bool { return in.inWindow(within) })
 	}
 	if categories := slices.Clone(c.Categories); categories != nil {
 		add(ReasonCategory, func(in *Input) bool { return slices.Contains(categories, in.Upline[0].Category) })
@@ -43,12 +54,21 @@ func (c Condition) compile() condition {
 			return ok && slices.Contains(values, text)
 		})
 	}
-	return tests
+	return compiled
 }
 
-// fails is the reason of the first test that does not hold, or empty.
-func (c condition) fails(in *Input) Reason {
-	for _, t := range c {
+// inWindow tells whether the event is within a span from when its customer was
+// attributed on, half-open.
+func (in *Input) inWindow(within span) bool {
+	from := in.AttributedAt
+	return in.Event.CustomerID != "" && !from.IsZero() && !in.Event.At.Before(from) &&
+		in.Event.At.Before(within.after(from, in.Plan.zone))
+}
+
+// fails is the reason of the first test that does not hold, or empty. The
+// baseline is not asked.
+func (c *condition) fails(in *Input) Reason {
+	for _, t := range c.tests {
 		if !t.holds(in) {
 			return t.reason
 		}
@@ -56,12 +76,23 @@ func (c condition) fails(in *Input) Reason {
 	return ""
 }
 
-// excludes is the reason of the first test where all hold, or empty.
-func (c condition) excludes(in *Input) Reason {
-	if len(c) == 0 || c.fails(in) != "" {
-		return ""
+// excludes is the reason of the first of the tests and the baseline where all
+// hold, or empty. What asks for a customer excludes an event without one.
+func (c *condition) excludes(in *Input, sum decimal.Decimal) Reason {
+	asksWindow, asksSum := c.within != (span{}), c.least.IsPositive()
+	if in.Event.CustomerID == "" && (asksWindow || asksSum) {
+		if asksWindow {
+			return ReasonWindow
+		}
+		return ReasonBaseline
 	}
-	return c[0].reason
+	switch {
+	case len(c.tests) == 0 && !asksSum, c.fails(in) != "", sum.LessThan(c.least):
+		return ""
+	case len(c.tests) > 0:
+		return c.tests[0].reason
+	}
+	return ReasonBaseline
 }
 
 // scalarText is the text by which a metadata value is compared: that of the

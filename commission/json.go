@@ -29,6 +29,9 @@ func (c *Calculation) AppendJSON(b []byte) []byte {
 		b = append(c.Own.appendFields(append(b, `,"own":{`...)), '}')
 	}
 	b = c.appendFields(append(b, ','))
+	if c.Reversed != nil {
+		b = c.Reversed.appendJSON(append(b, `,"reversed":`...))
+	}
 	b = appendText(append(b, `,"currency":`...), c.Currency)
 	b = appendInt(append(b, `,"digits":`...), int(c.Digits))
 	b = appendText(append(b, `,"rounding":`...), string(c.Rounding))
@@ -47,16 +50,57 @@ func (t *Term) appendFields(b []byte) []byte {
 		b = appendText(append(b, `,"by":`...), t.By)
 		b = strconv.AppendInt(append(b, `,"times":`...), t.Times, 10)
 	}
+	if t.Tiers != nil {
+		b = t.Tiers.appendJSON(append(b, `,"tiers":`...))
+	}
+	if t.Excess != nil {
+		b = appendDecimal(append(b, `,"excess":{"percent":`...), t.Excess.Percent)
+		b = append(appendDecimal(append(b, `,"below":`...), t.Excess.Below), '}')
+	}
 	b = appendDecimal(append(b, `,"unrounded":`...), t.Unrounded)
 	return appendDecimal(append(b, `,"rounded":`...), t.Rounded)
 }
 
+func (t *TierSum) appendJSON(b []byte) []byte {
+	b = appendText(append(b, `{"mode":`...), string(t.Mode))
+	b = appendText(append(b, `,"bucket":`...), t.Bucket)
+	b = appendDecimal(append(b, `,"sum":`...), t.Sum)
+	b = appendDecimal(append(b, `,"posted":`...), t.Posted)
+	return append(appendList(append(b, `,"parts":`...), t.Parts, TierPart.appendJSON), '}')
+}
+
+func (p TierPart) appendJSON(b []byte) []byte {
+	b = appendDecimal(append(b, `{"from":`...), p.From)
+	b = appendNonzero(b, `,"up_to":`, p.UpTo)
+	b = appendDecimal(append(b, `,"amount":`...), p.Amount)
+	b = appendDecimal(append(b, `,"percent":`...), p.Percent)
+	return append(appendNonzero(b, `,"flat":`, p.Flat), '}')
+}
+
+func (v *Reversed) appendJSON(b []byte) []byte {
+	b = append(append(append(b, `{"line":"`...), v.Line.String()...), '"')
+	b = appendDecimal(append(b, `,"amount":`...), v.Amount)
+	b = appendDecimal(append(b, `,"final":`...), v.Final)
+	b = appendDecimal(append(b, `,"of":`...), v.Of)
+	b = appendDecimal(append(b, `,"before":`...), v.Before)
+	return append(appendDecimal(append(b, `,"after":`...), v.After), '}')
+}
+
 func (s CapStep) appendJSON(b []byte) []byte {
-	b = appendDecimal(append(b, `{"max":`...), s.Max)
-	b = appendList(append(b, `,"lines":`...), s.Lines, func(d decimal.Decimal, b []byte) []byte {
-		return appendDecimal(b, d)
-	})
-	b = appendInt(append(b, `,"line":`...), s.Line)
+	b = appendText(append(b, `{"per":`...), string(s.Per))
+	b = appendDecimal(append(b, `,"max":`...), s.Max)
+	if s.Lines != nil {
+		b = appendList(append(b, `,"lines":`...), s.Lines, func(d decimal.Decimal, b []byte) []byte {
+			return appendDecimal(b, d)
+		})
+	}
+	if s.Line != 0 {
+		b = appendInt(append(b, `,"line":`...), s.Line)
+	}
+	if s.Bucket != "" {
+		b = appendText(append(b, `,"bucket":`...), s.Bucket)
+	}
+	b = appendNonzero(b, `,"used":`, s.Used)
 	return append(appendDecimal(append(b, `,"share":`...), s.Share), '}')
 }
 
@@ -69,13 +113,17 @@ func (s Skip) MarshalJSON() ([]byte, error) {
 	}
 	b = appendInt(append(b, `"level":`...), s.Level)
 	b = appendText(append(b, `,"reason":`...), string(s.Reason))
-	if !s.Breakage.IsZero() {
-		b = appendDecimal(append(b, `,"breakage":`...), s.Breakage)
-	}
-	if !s.Capped.IsZero() {
-		b = appendDecimal(append(b, `,"capped":`...), s.Capped)
-	}
+	b = appendNonzero(b, `,"breakage":`, s.Breakage)
+	b = appendNonzero(b, `,"capped":`, s.Capped)
 	return append(b, '}'), nil
+}
+
+// appendNonzero writes a field, unless it is zero.
+func appendNonzero(b []byte, field string, d decimal.Decimal) []byte {
+	if d.IsZero() {
+		return b
+	}
+	return appendDecimal(append(b, field...), d)
 }
 
 func appendList[T any](b []byte, items []T, item func(T, []byte) []byte) []byte {

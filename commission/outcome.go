@@ -19,14 +19,20 @@ type Line struct {
 	// Rate is the percent as written, 10 for ten per cent, or the flat amount
 	// for one; Calculation.Kind says which.
 	Rate decimal.Decimal
-	// Amount is rounded to the currency's decimals, and before caps.
+	// Amount is rounded to the currency's decimals, and before caps. It is
+	// below zero where tiers take back what they had posted, and of a
+	// reversal.
 	Amount decimal.Decimal
-	// Final is what is left of Amount after the caps: above zero, at most
+	// Final is what is left of Amount after the caps: not zero, and at most
 	// Amount.
 	Final decimal.Decimal
 
-	AvailableAt time.Time // the event's time plus the plan's hold, in UTC
+	AvailableAt time.Time // the event's time plus the plan's hold, in UTC; of a reversal, its line's
 	Calculation Calculation
+
+	// The posted line that a reversal takes from, and its time.
+	ReversesID uuid.UUID
+	ReversesAt time.Time
 }
 
 // Skip says why a rule, or one level of it, posted no line. Nothing is silent:
@@ -62,14 +68,16 @@ const (
 	ReasonNoUpline     Reason = "no_upline"          // nobody stands at this level; with compress: no active upline is left for it
 	ReasonZero         Reason = "zero"               // the line rounds to zero
 	ReasonCap          Reason = "cap"                // a cap took the whole line
+	ReasonVoid         Reason = "void"               // the line to be reversed is void
 )
 
 // Outcome is what an event earns: the lines in the order of rules and levels,
 // and what posted none. The amounts of the lines, what caps took whole and the
 // breakage add up to what the plan promises for the event.
 type Outcome struct {
-	Lines   []Line
-	Skipped []Skip
+	Lines    []Line
+	Skipped  []Skip
+	Counters Facts // those that the event changed, and to what
 }
 
 // Breakage is what the plan promised and nobody could take, in the plan's

@@ -3,11 +3,12 @@ package commission
 import "slices"
 
 // override adds what the upline earns by a rule beside level 0, whether or not
-// level 0 is active and whatever it earned.
+// level 0 is active and whatever it earned. Nothing is taken from an upline:
+// a commission below zero counts as zero.
 func (r *rating) override(rule *rule, own *Term) {
 	base, from := Term{Of: OfAmount, Base: r.Event.Amount}, (*Term)(nil)
 	if rule.of == OfCommission {
-		base, from = Term{Of: OfCommission, Base: own.Rounded}, own
+		base, from = Term{Of: OfCommission, Base: own.positive()}, own
 	}
 	climb := climb{upline: r.Upline, inactive: rule.inactive}
 	for i := range rule.steps {

@@ -27,14 +27,19 @@ type Plan struct {
 	rounding Rounding
 	rules    []rule
 	caps     []limit
+
+	remembers bool // some rule or cap needs a counter
 }
 
-// rule is an event rule compiled.
+// rule is an event rule compiled. It pays by tiers, by percents or by pay.
 type rule struct {
 	id           string
 	on           []transaction.Type
 	when, unless condition
+	limit        quota
 	pay          share
+	tiers        *table
+	percents     differential
 	of           OverrideBase
 	inactive     Inactive
 	steps        []step
@@ -54,10 +59,13 @@ type step struct {
 	categories []affiliate.Category // nil is all
 }
 
-// limit is a cap per transaction compiled: an amount, or else a fraction.
+// limit is a cap compiled: an amount, or else a fraction of the transaction's.
 type limit struct {
+	per      CapPer
+	period   Period
 	max      decimal.Decimal
 	fraction decimal.Decimal
+	again    bool // an earlier cap keeps the same counter
 }
 
 // NewPlan makes the plan of a document. The document must be valid and hold
@@ -93,9 +101,12 @@ func (p *Plan) compile() (err error) {
 	p.rounding = cmp.Or(p.Rounding, HalfUp)
 	for _, r := range p.Rules {
 		p.rules = append(p.rules, r.compile())
+		p.remembers = p.remembers || r.remembers()
 	}
 	for _, c := range p.Caps {
-		p.caps = append(p.caps, limit{max: c.Max.value(), fraction: c.Percent.value().Shift(-2)})
+		again := slices.ContainsFunc(p.caps, func(l limit) bool { return l.per == c.Per && l.period == c.Period })
+		p.caps = append(p.caps, limit{per: c.Per, period: c.Period, max: c.Max.value(), fraction: c.Percent.value().Shift(-2), again: again})
+		p.remembers = p.remembers || c.Per != PerTransaction
 	}
 	return nil
 }
@@ -103,15 +114,21 @@ func (p *Plan) compile() (err error) {
 func (r Rule) compile() rule {
 	compiled := rule{
 		id: r.ID, on: slices.Clone(r.On),
-		when: r.When.compile(), unless: r.Unless.compile(),
-		pay: newShare(r.Pay.Percent, r.Pay.Flat),
-		of:  r.Overrides.Of, inactive: r.Overrides.Inactive,
+		when: r.When.compile(sumWhen), unless: r.Unless.compile(sumUnless), limit: r.Limit.compile(),
+		pay: newShare(r.Pay.Percent, r.Pay.Flat), tiers: r.Pay.Tiers.compile(), percents: newDifferential(r.Pay.Differential),
+		of: r.Overrides.Of, inactive: r.Overrides.Inactive,
 	}
 	compiled.pay.by = r.Pay.MultiplyBy
 	for _, s := range r.Overrides.Steps {
 		compiled.steps = append(compiled.steps, step{newShare(s.Percent, s.Flat), slices.Clone(s.Categories)})
 	}
 	return compiled
+}
+
+// remembers tells whether a rule needs a counter.
+func (r Rule) remembers() bool {
+	return r.Limit != (Limit{}) || r.When.CumulativeMin != "" || r.Unless.CumulativeMin != "" ||
+		r.Pay.Tiers.given() && r.Pay.Tiers.Scope != EachTransaction
 }
 
 func newShare(percent, flat Decimal) share {

@@ -73,15 +73,19 @@ type Commission struct {
 	RecordedAt    time.Time       `db:"recorded_at"`
 }
 
-// Post makes the posted line of what a transaction earns: pending until its
-// hold is over. at is the transaction's time.
+// Post makes the posted line of what a transaction earns, or takes back:
+// pending until its hold is over. at is the transaction's time.
 func Post(l Line, transactionID uuid.UUID, at, now time.Time) Commission {
-	return Commission{
+	c := Commission{
 		ID: pg.NewID(), TransactionID: &transactionID, TransactionAt: &at, AffiliateID: l.AffiliateID,
 		Kind: Earning, PlanID: &l.Calculation.PlanID, Rule: l.Rule, Level: l.Level,
 		BaseAmount: l.Base, Rate: l.Rate, Amount: l.Amount, FinalAmount: l.Final, Currency: l.Calculation.Currency,
 		Status: Pending, AvailableAt: l.AvailableAt, Calculation: l.Calculation, CreatedAt: at, RecordedAt: now,
 	}
+	if l.ReversesID != uuid.Nil {
+		c.Kind, c.ReversesID, c.ReversesAt = Reversal, &l.ReversesID, &l.ReversesAt
+	}
+	return c
 }
 
 // Store is the posted lines of a programme. They are written by

@@ -23,7 +23,7 @@ func TestRateProperties(t *testing.T) {
 		in := drawInput(t)
 		out, err := commission.Rate(in, nil)
 		require.NoError(t, err)
-		requireSound(t, in, out)
+		requireSound(t, in, nil, out)
 
 		amounts, finals := decimal.Zero, decimal.Zero
 		for _, line := range out.Lines {

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/shopspring/decimal"
 
 	"github.com/fature/fature/affiliate"
 	"github.com/fature/fature/internal/fault"
@@ -25,26 +24,18 @@ type Input struct {
 	Plan   *Plan             // in force for the event's own affiliate at the event's time; nil is none
 	Event  transaction.Event // normalised
 	Upline []Member          // the event's own affiliate first, then its ancestors, nearest first; empty is nobody
+
+	// AttributedAt is since when the event's customer has had an owner.
+	AttributedAt time.Time
+	// Original is what the event takes back. Plan and Upline do not matter
+	// then: the lines are reversed as they were posted.
+	Original *Original
 }
-
-// Need names a counter that the rating of an event reads: to be locked and
-// read, and handed to Rate in the Facts.
-type Need struct {
-	Rule   string // the rule's id, or empty for a cap
-	Kind   string // what is counted
-	Holder string // whose it is: a customer or an affiliate
-	Bucket string // the period that it counts in, or empty
-}
-
-// Facts are the values of the counters that Needs named.
-type Facts map[Need]decimal.Decimal
-
-// Needs names the counters that the rating of an event reads. No rule that
-// this version rates has any.
-func Needs(Input) []Need { return nil }
 
 // Rate says what an event earns, and why what it does not. The same input and
-// facts give the same outcome: it reads no clock and nothing else.
+// facts give the same outcome: it reads no clock and nothing else. The facts
+// are those that Needs named; what the event changed of them is in the
+// outcome, for the next event.
 //
 // Every line is rounded once, to the decimals of the plan's currency, and then
 // capped. An event that takes another back pays under no rule: it reverses the
@@ -52,9 +43,12 @@ func Needs(Input) []Need { return nil }
 //
 // The errors are of the kind fault.Invalid: an amount that is negative, finer
 // than the currency, or out of range; another currency than the plan's; a line
-// that no row could hold; a plan that NewPlan did not make.
-func Rate(in Input, _ Facts) (Outcome, error) {
+// that no row could hold; a plan that NewPlan did not make; more taken back
+// than is left.
+func Rate(in Input, facts Facts) (Outcome, error) {
 	switch {
+	case in.Original != nil:
+		return reverse(in, facts)
 	case len(in.Upline) == 0:
 		return Outcome{Skipped: []Skip{{Reason: ReasonUnattributed}}}, nil
 	case in.Plan == nil:
@@ -65,15 +59,17 @@ func Rate(in Input, _ Facts) (Outcome, error) {
 	}
 	r := rating{
 		Input:     in,
+		facts:     facts,
 		available: in.Plan.hold.after(in.Event.At, in.Plan.zone),
 		lines:     make([]Line, 0, 1+len(in.Upline)),
 	}
 	for i := range in.Plan.rules {
 		r.rate(&in.Plan.rules[i])
 	}
-	for _, c := range in.Plan.caps {
-		r.cap(c)
+	for i := range in.Plan.caps {
+		r.cap(&in.Plan.caps[i])
 	}
+	r.fill()
 	return r.outcome()
 }
 
@@ -97,23 +93,43 @@ func (in *Input) check() error {
 // rating is the work on one event.
 type rating struct {
 	Input
+	facts     Facts
+	changed   Facts // counters, by this event
 	available time.Time
 	lines     []Line
 	skipped   []Skip
+	paid      bool // the rule at work rated some share to more or less than zero
 }
 
 // rate adds what one rule pays.
 func (r *rating) rate(rule *rule) {
-	if reason := rule.refuses(&r.Input); reason != "" {
+	if reason := r.refuses(rule); reason != "" {
 		r.skip(Skip{Rule: rule.id, Reason: reason})
 		return
 	}
+	if r.paid = false; rule.percents != nil {
+		r.differ(rule)
+	} else {
+		r.own(rule)
+	}
+	if r.paid {
+		r.occurred(rule)
+	}
+}
+
+// own adds what level 0 earns, and its upline beside it.
+func (r *rating) own(rule *rule) {
 	times, ok := rule.pay.times(r.Event.Metadata)
 	if !ok {
 		r.skip(Skip{Rule: rule.id, Reason: ReasonMetadata})
 		return
 	}
-	own := r.Plan.term(&rule.pay, Term{Of: OfAmount, Base: r.Event.Amount, Times: times})
+	var own Term
+	if rule.tiers != nil {
+		own = r.tiered(rule)
+	} else {
+		own = r.Plan.term(&rule.pay, Term{Of: OfAmount, Base: r.Event.Amount, Times: times})
+	}
 	claim := claim{rule: rule.id, term: own}
 	if !r.Upline[0].Active {
 		claim.lost = ReasonInactive
@@ -122,15 +138,32 @@ func (r *rating) rate(rule *rule) {
 	r.override(rule, &own)
 }
 
-// refuses is why the rule does not pay for the event, or empty.
-func (rule *rule) refuses(in *Input) Reason {
-	if !slices.Contains(rule.on, in.Event.Type) || in.Event.Reverses != uuid.Nil {
+// is tells whether the rule is for events of this type. One that takes another
+// back is under no rule.
+func (rule *rule) is(in *Input) bool {
+	return slices.Contains(rule.on, in.Event.Type) && in.Event.Reverses == uuid.Nil
+}
+
+// refuses is why the rule does not pay for the event, or empty. The event goes
+// into the customer's sums all the same.
+func (r *rating) refuses(rule *rule) Reason {
+	if !rule.is(&r.Input) {
 		return ReasonType
 	}
-	if reason := rule.when.fails(in); reason != "" {
+	low, high := r.sum(rule, &rule.when), r.sum(rule, &rule.unless)
+	if reason := rule.when.fails(&r.Input); reason != "" {
 		return reason
 	}
-	return rule.unless.excludes(in)
+	if low.LessThan(rule.when.least) {
+		return ReasonBaseline
+	}
+	if reason := rule.unless.excludes(&r.Input, high); reason != "" {
+		return reason
+	}
+	if r.exhausted(rule) {
+		return ReasonLimit
+	}
+	return ""
 }
 
 // claim is what a plan promises to one level, and who takes it.
@@ -146,6 +179,7 @@ type claim struct {
 // post makes a claim a line, or a skip where nobody takes it or it is zero.
 func (r *rating) post(c *claim) {
 	amount := c.term.Rounded
+	r.paid = r.paid || !amount.IsZero()
 	switch {
 	case c.lost != "":
 		r.skip(Skip{Rule: c.rule, Level: c.level, Reason: c.lost, Breakage: amount})
@@ -183,7 +217,7 @@ func (r *rating) outcome() (Outcome, error) {
 	for i := range r.lines {
 		line := &r.lines[i]
 		switch {
-		case line.Amount.GreaterThan(money.Max):
+		case line.Amount.Abs().GreaterThan(money.Max):
 			return Outcome{}, fault.Field("amount", "is too large: rule %s would pay %s at level %d, more than %s",
 				line.Rule, line.Amount, line.Level, money.Max)
 		case line.Final.IsZero():
@@ -194,5 +228,5 @@ func (r *rating) outcome() (Outcome, error) {
 		}
 		kept++
 	}
-	return Outcome{Lines: r.lines[:kept], Skipped: r.skipped}, nil
+	return Outcome{Lines: r.lines[:kept], Skipped: r.skipped, Counters: r.changed}, nil
 }

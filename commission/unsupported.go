@@ -11,35 +11,15 @@ import (
 )
 
 // Unsupported lists, by path, all that a valid document asks for and this
-// version does not rate yet: rules for periods, and whatever needs memory of
-// earlier events. It is nil where the whole document can be rated. NewPlan
-// refuses what it lists, so that no plan is ever half rated.
+// version does not rate yet: rules for periods. It is nil where the whole
+// document can be rated. NewPlan refuses what it lists, so that no plan is ever
+// half rated.
 func (d Document) Unsupported() error {
 	var c fault.Check
-	missing := func(path string, asked bool) {
-		c.That(!asked, path, "is not rated by this version yet")
-	}
 	for i, r := range d.Rules {
-		path := fmt.Sprintf("rules[%d]", i)
-		if r.Period != "" {
-			missing(path+".period", true) // and with it all else that the rule says
-			continue
-		}
-		r.When.memory(path+".when", missing)
-		r.Unless.memory(path+".unless", missing)
-		missing(path+".limit", r.Limit != (Limit{}))
-		missing(path+".pay.tiers", r.Pay.Tiers.given())
-		missing(path+".pay.differential", r.Pay.Differential != nil)
-	}
-	for i, limit := range d.Caps {
-		missing(fmt.Sprintf("caps[%d].per", i), limit.Per != PerTransaction)
+		c.That(r.Period == "", fmt.Sprintf("rules[%d].period", i), "is not rated by this version yet")
 	}
 	return c.Done()
-}
-
-func (c Condition) memory(path string, missing func(string, bool)) {
-	missing(path+".cumulative_min", c.CumulativeMin != "")
-	missing(path+".within", c.Within != "")
 }
 
 // Warnings lists, by path, what a document may say and seldom means: percents

@@ -27,6 +27,8 @@ const (
 	maxCaps  = 20
 	maxList  = 100 // categories, types, metadata values
 	maxScale = 8   // decimals of a percent or a flat amount; other amounts have the currency's
+
+	maxDigits = 4 // the most decimals that a currency has
 )
 
 // validator collects the problems of one document.
@@ -62,13 +64,13 @@ func (d Document) Validate() error {
 
 func (v *validator) currency(code string) {
 	if code == "" {
-		v.digits = 4
+		v.digits = maxDigits
 		v.That(false, "currency", "is missing")
 		return
 	}
 	digits, err := money.Digits(code)
 	if v.digits = digits; err != nil {
-		v.digits = 4 // the most that any has, so that no amount is blamed for it
+		v.digits = maxDigits // so that no amount is blamed for it
 		v.Err("currency", err)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"cmp"
 	"encoding/json"
+	"maps"
 	"os"
 	"path/filepath"
 	"testing"
@@ -24,11 +25,20 @@ type vector struct {
 	Name     string          `json:"name"`
 	Why      string          `json:"why"`
 	Plan     json.RawMessage `json:"plan"`
+	Versions []vectorVersion `json:"versions"`
 	Upline   []vectorMember  `json:"upline"`
 	Events   []vectorEvent   `json:"events"`
-	Lines    []vectorLine    `json:"lines"`
-	Skipped  []vectorSkip    `json:"skipped"`
-	Breakage string          `json:"breakage"`
+
+	Customers map[string]time.Time `json:"customers"`
+
+	Lines    []vectorLine `json:"lines"`
+	Skipped  []vectorSkip `json:"skipped"`
+	Breakage string       `json:"breakage"`
+}
+
+type vectorVersion struct {
+	From time.Time       `json:"from"`
+	Plan json.RawMessage `json:"plan"`
 }
 
 type vectorMember struct {
@@ -42,8 +52,11 @@ type vectorEvent struct {
 	Type     transaction.Type `json:"type"`
 	Amount   string           `json:"amount"`
 	At       time.Time        `json:"at"`
+	Customer string           `json:"customer"`
 	Reverses string           `json:"reverses"`
 	Metadata map[string]any   `json:"metadata"`
+	Upline   []vectorMember   `json:"upline"`
+	Refused  []string         `json:"refused"`
 }
 
 type vectorLine struct {
@@ -97,16 +110,20 @@ func readVectors(t *testing.T, file string) []vector {
 }
 
 func (v vector) run(t *testing.T) {
-	plan, upline := v.plan(t), v.upline()
 	var lines []vectorLine
 	var skipped []vectorSkip
 	breakage := decimal.Zero
+	memory, originals := commission.Facts{}, map[string]*commission.Original{}
+	versions := v.versions(t)
 	for _, e := range v.Events {
-		in := commission.Input{Plan: plan, Event: e.event(), Upline: upline}
-		require.Empty(t, commission.Needs(in))
-		out, err := commission.Rate(in, nil)
-		require.NoError(t, err)
-		requireSound(t, in, out)
+		in := v.input(e, versions, originals)
+		out, err := commission.Rate(in, memory)
+		require.Equal(t, e.Refused, problems(err), v.Why)
+		if err != nil {
+			continue
+		}
+		requireSound(t, in, memory, out)
+		remember(e, in, out, memory, originals)
 		lines = append(lines, told(e, out, v.timed())...)
 		for _, s := range out.Skipped {
 			skipped = append(skipped, vectorSkip{
@@ -121,20 +138,78 @@ func (v vector) run(t *testing.T) {
 	require.Equal(t, number(v.Breakage), breakage.String(), v.Why)
 }
 
-func (v vector) plan(t *testing.T) *commission.Plan {
+// input is an event as it is rated after those before it.
+func (v vector) input(e vectorEvent, versions []dated, originals map[string]*commission.Original) commission.Input {
+	event := e.event()
+	in := commission.Input{Event: event, Upline: members(e.Upline), Original: originals[e.Reverses]}
+	if e.Upline == nil {
+		in.Upline = members(v.Upline)
+	}
+	for _, version := range versions {
+		if !event.At.Before(version.from) {
+			in.Plan = version.plan
+		}
+	}
+	if len(in.Upline) > 0 {
+		in.Event.AffiliateID = in.Upline[0].ID
+	}
+	if in.AttributedAt = v.Customers[e.Customer]; in.AttributedAt.IsZero() {
+		in.AttributedAt = v.firstOf(e.Customer)
+	}
+	return in
+}
+
+// firstOf is when a customer that the case does not list was attributed: at his
+// first event.
+func (v vector) firstOf(customer string) time.Time {
+	for _, e := range v.Events {
+		if e.Customer == customer {
+			return e.event().At
+		}
+	}
+	return time.Time{}
+}
+
+// remember keeps what later events of the case need.
+func remember(e vectorEvent, in commission.Input, out commission.Outcome, memory commission.Facts, originals map[string]*commission.Original) {
+	maps.Copy(memory, out.Counters)
+	if o := in.Original; o != nil {
+		o.Refunded = o.Refunded.Add(in.Event.Amount)
+		o.Whole = o.Refunded.Equal(o.Event.Amount)
+	}
+	record := &commission.Original{Plan: in.Plan, Event: in.Event, Skipped: out.Skipped}
+	for _, l := range out.Lines {
+		record.Lines = append(record.Lines, commission.Post(l, id(e.ID), in.Event.At, in.Event.At))
+	}
+	originals[cmp.Or(e.ID, "e1")] = record
+}
+
+type dated struct {
+	from time.Time
+	plan *commission.Plan
+}
+
+func (v vector) versions(t *testing.T) []dated {
 	if string(v.Plan) == "null" {
 		return nil
 	}
-	doc, err := commission.Parse(v.Plan)
-	require.NoError(t, err)
-	plan, err := commission.NewPlan(id("plan"), 1, doc)
-	require.NoError(t, err)
-	return plan
+	if v.Versions == nil {
+		v.Versions = []vectorVersion{{Plan: v.Plan}}
+	}
+	var all []dated
+	for i, version := range v.Versions {
+		doc, err := commission.Parse(version.Plan)
+		require.NoError(t, err)
+		plan, err := commission.NewPlan(id("plan"), i+1, doc)
+		require.NoError(t, err)
+		all = append(all, dated{version.From, plan})
+	}
+	return all
 }
 
-func (v vector) upline() []commission.Member {
+func members(list []vectorMember) []commission.Member {
 	var upline []commission.Member
-	for _, m := range v.Upline {
+	for _, m := range list {
 		upline = append(upline, commission.Member{
 			ID: id(m.ID), Active: m.Active == nil || *m.Active, Category: cmp.Or(m.Category, affiliate.Standard),
 		})
@@ -146,7 +221,7 @@ func (v vector) timed() bool { return len(v.Lines) > 0 && v.Lines[0].AvailableAt
 
 func (e vectorEvent) event() transaction.Event {
 	event := transaction.Event{
-		Type: e.Type, Amount: decimal.RequireFromString(e.Amount), At: e.At, Metadata: e.Metadata,
+		CustomerID: e.Customer, Type: e.Type, Amount: decimal.RequireFromString(e.Amount), At: e.At, Metadata: e.Metadata,
 	}
 	if e.At.IsZero() {
 		event.At = time.Date(2025, 6, 15, 12, 0, 0, 0, time.UTC)
@@ -200,11 +275,22 @@ func number(text string) string {
 func id(name string) uuid.UUID { return uuid.NewSHA1(uuid.NameSpaceURL, []byte(name)) }
 
 // requireSound holds for every outcome: it is the same twice, each line can be
-// evaluated again from its stored calculation alone, and nothing is silent.
-func requireSound(t require.TestingT, in commission.Input, out commission.Outcome) {
-	again, err := commission.Rate(in, nil)
+// evaluated again from its stored calculation alone, nothing is silent, and
+// what was read and changed of the counters was asked for.
+func requireSound(t require.TestingT, in commission.Input, facts commission.Facts, out commission.Outcome) {
+	needs := commission.Needs(in)
+	asked := commission.Facts{}
+	for _, need := range needs {
+		if had, ok := facts[need]; ok {
+			asked[need] = had
+		}
+	}
+	again, err := commission.Rate(in, asked)
 	require.NoError(t, err)
 	require.Equal(t, out, again)
+	for need := range out.Counters {
+		require.Contains(t, needs, need)
+	}
 
 	told := map[string]bool{}
 	for _, s := range out.Skipped {
@@ -214,7 +300,7 @@ func requireSound(t require.TestingT, in commission.Input, out commission.Outcom
 		told[line.Rule] = true
 		requireRecomputes(t, line)
 	}
-	if in.Plan != nil && len(in.Upline) > 0 {
+	if in.Original == nil && in.Plan != nil && len(in.Upline) > 0 {
 		for _, rule := range in.Plan.Rules {
 			require.True(t, told[rule.ID], "rule %s is silent", rule.ID)
 		}

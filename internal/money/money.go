@@ -113,6 +113,21 @@ func (r Rounding) Round(d decimal.Decimal, digits int32) decimal.Decimal {
 	return d.Round(digits)
 }
 
+// Quotient is a/b brought to the given number of decimals in one rounding.
+func (r Rounding) Quotient(a, b decimal.Decimal, digits int32) decimal.Decimal {
+	down, rest := a.QuoRem(b, digits)
+	if r == Down || rest.IsZero() {
+		return down.Round(digits)
+	}
+	unit := decimal.New(int64(a.Sign()*b.Sign()), -digits)
+	half := rest.Abs().Mul(decimal.NewFromInt(2)).Cmp(b.Mul(unit).Abs())
+	odd := down.Shift(digits).BigInt().Bit(0) == 1
+	if half > 0 || half == 0 && (r != HalfEven || odd) {
+		down = down.Add(unit)
+	}
+	return down.Round(digits)
+}
+
 // Allocate shares total out by the weights, exact to the smallest unit: each
 // share is floored, the rest goes to the largest remainders, ties to the
 // earlier, never to a weight of zero. A negative total mirrors the positive

@@ -1,0 +1,138 @@
+package commission
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/shopspring/decimal"
+)
+
+// table is Tiers compiled.
+type table struct {
+	mode  TierMode
+	scope Period
+	steps []tier
+}
+
+type tier struct {
+	upTo          decimal.Decimal // zero on the last
+	percent, flat decimal.Decimal
+}
+
+func (t Tiers) compile() *table {
+	if !t.given() {
+		return nil
+	}
+	compiled := &table{mode: t.Mode, scope: t.Scope}
+	for _, s := range t.Steps {
+		compiled.steps = append(compiled.steps, tier{s.UpTo.value(), s.Percent.value(), s.Flat.value()})
+	}
+	return compiled
+}
+
+// TierSum is what a table makes of a sum: each part at the step that pays it.
+type TierSum struct {
+	Mode   TierMode        `json:"mode"`
+	Bucket string          `json:"bucket"` // the stretch of time that is summed up, in the plan's zone
+	Sum    decimal.Decimal `json:"sum"`    // with this event
+	Posted decimal.Decimal `json:"posted"` // before this event, and before caps
+	Parts  []TierPart      `json:"parts"`
+}
+
+// TierPart is the part of the sum that one step pays.
+type TierPart struct {
+	From    decimal.Decimal `json:"from"`           // the step begins above it
+	UpTo    decimal.Decimal `json:"up_to,omitzero"` // and ends with it; zero is no end
+	Amount  decimal.Decimal `json:"amount"`
+	Percent decimal.Decimal `json:"percent"`
+	Flat    decimal.Decimal `json:"flat,omitzero"`
+}
+
+// parts shares a sum out over the steps. A negative one is paid back at the
+// first step's percent, without its flat amount.
+func (t *table) parts(sum decimal.Decimal) []TierPart {
+	if sum.IsZero() {
+		return nil
+	}
+	if sum.IsNegative() {
+		return []TierPart{{UpTo: t.steps[0].upTo, Amount: sum, Percent: t.steps[0].percent}}
+	}
+	var parts []TierPart
+	from := decimal.Zero
+	for _, s := range t.steps {
+		part := TierPart{From: from, UpTo: s.upTo, Percent: s.percent, Flat: s.flat}
+		last := s.upTo.IsZero() || sum.LessThanOrEqual(s.upTo)
+		switch {
+		case t.mode == Slab && last:
+			part.Amount = sum
+			return []TierPart{part}
+		case t.mode == Slab:
+		case last:
+			part.Amount = sum.Sub(from)
+			return append(parts, part)
+		default:
+			part.Amount = s.upTo.Sub(from)
+			parts = append(parts, part)
+		}
+		from = s.upTo
+	}
+	return parts
+}
+
+// due is what the parts come to, not rounded.
+func (t *TierSum) due() decimal.Decimal {
+	due := decimal.Zero
+	for _, p := range t.Parts {
+		due = due.Add(p.Amount.Mul(p.Percent).Shift(-2)).Add(p.Flat)
+	}
+	return due
+}
+
+// tiered works out what a table adds for the event to what it has posted.
+func (r *rating) tiered(rule *rule) Term {
+	sum := &TierSum{Mode: rule.tiers.mode, Bucket: r.bucket(rule.tiers.scope), Sum: r.Event.Amount}
+	need, counted := r.tierNeed(rule)
+	had := r.counter(need)
+	if counted {
+		sum.Sum, sum.Posted = had.Total.Add(r.Event.Amount), had.Posted
+	}
+	sum.Parts = rule.tiers.parts(sum.Sum)
+	term := Term{Kind: kindTiers, Of: OfAmount, Base: r.Event.Amount, Tiers: sum, Unrounded: sum.due()}
+	if n := len(sum.Parts); n > 0 {
+		term.Rate = sum.Parts[n-1].Percent
+	}
+	term.Rounded = r.Plan.rounding.Round(term.Unrounded, r.Plan.digits).Sub(sum.Posted)
+	if counted {
+		r.remember(need, Counter{Total: sum.Sum, Posted: had.Posted.Add(term.Rounded)})
+	}
+	return term
+}
+
+// check refuses parts that no table could have made of the sum.
+func (t *TierSum) check() error {
+	if t == nil {
+		return errors.New("the tiers are missing")
+	}
+	rest := t.Sum
+	for i, p := range t.Parts {
+		if anyBomb(t.Sum, t.Posted, p.From, p.UpTo, p.Amount, p.Percent, p.Flat) {
+			return errRange
+		}
+		if !p.UpTo.IsZero() && t.reach(p).GreaterThan(p.UpTo) {
+			return fmt.Errorf("part %d goes beyond its step", i+1)
+		}
+		rest = rest.Sub(p.Amount)
+	}
+	if !rest.IsZero() {
+		return fmt.Errorf("the parts leave %s of the sum", rest)
+	}
+	return nil
+}
+
+// reach is how far into its step a part goes.
+func (t *TierSum) reach(p TierPart) decimal.Decimal {
+	if t.Mode == Slab {
+		return p.Amount
+	}
+	return p.From.Add(p.Amount)
+}
