@@ -381,7 +381,7 @@ func TestImmutable(t *testing.T) {
 	t.Parallel()
 	w := busyWorld(t)
 	for table, mutable := range map[string][]string{
-		"transactions": {"status", "skipped", "rated_at", "rated_seq"},
+		"transactions": {"status"},
 		"commissions":  {"status", "available_at", "payout_id"},
 	} {
 		columns := list[string](t, w.Pool, `

@@ -18,10 +18,14 @@ import (
 // The pipeline of recording: three round trips, whatever the number of events.
 //
 //	look    what the keys, customers and codes of the batch stand for
-//	claim   take the keys; read uplines and plans; draw the order of rating
+//	claim   take the keys; attribute customers; read uplines and plans; draw the order of rating
 //	store   transactions, lines and totals: a few by INSERT, many by COPY
 //
-// Between claim and store the events are rated, in Go.
+// Between claim and store the events are rated, in Go. Two more trips are made
+// where they are needed:
+//
+//	originals  lock and read what events take back
+//	recall     lock and read the counters of plans that remember, and draw the order after that
 
 // errAgain starts a pass again: what it had looked up has changed, or an event
 // was refused after its key was taken.
@@ -81,14 +85,14 @@ func (r *recording) try(ctx context.Context) error {
 	if err := r.resolve(found); err != nil {
 		return err
 	}
-	rating, err := r.claim(ctx, tx)
+	s, err := r.claim(ctx, tx, found.attributions)
 	if err != nil {
 		return err
 	}
-	if err := r.rate(ctx, tx, rating); err != nil {
+	if err := r.rate(ctx, tx, s); err != nil {
 		return err
 	}
-	return r.store(ctx, tx, found.attributions)
+	return r.store(ctx, tx, s)
 }
 
 // findings are what the names in the batch stand for.
@@ -97,6 +101,7 @@ type findings struct {
 	owners       map[string][]affiliate.Owner
 	codes        affiliate.Referrers
 	there        map[uuid.UUID]bool
+	places       map[uuid.UUID]transaction.Place
 	attributions []attribution
 }
 
@@ -109,7 +114,7 @@ type attribution struct {
 func (r *recording) look(ctx context.Context, tx *pg.Tx) (*findings, error) {
 	var keys []transaction.Key
 	var customers, codes []string
-	var given []uuid.UUID
+	var given, takes []uuid.UUID
 	for _, it := range r.items {
 		it.pass = pass{}
 		if !it.live() {
@@ -117,6 +122,14 @@ func (r *recording) look(ctx context.Context, tx *pg.Tx) (*findings, error) {
 		}
 		if it.event.Keyed() {
 			keys = append(keys, it.event.Key())
+		}
+		if it.event.TakesBack() {
+			if it.event.Reverses != uuid.Nil {
+				takes = append(takes, it.event.Reverses)
+			} else if it.takes == nil {
+				keys = append(keys, it.event.ReversesKey)
+			}
+			continue // the rest is that of what it takes back
 		}
 		if it.event.CustomerID != "" {
 			customers = append(customers, it.event.CustomerID)
@@ -130,11 +143,15 @@ func (r *recording) look(ctx context.Context, tx *pg.Tx) (*findings, error) {
 	var claims []transaction.Claim
 	var owners []affiliate.Owner
 	var there []uuid.UUID
+	var places []transaction.Place
 	f := &findings{codes: affiliate.Referrers{}}
 	var b pgx.Batch
 	tx.Start(ctx, &b)
 	if len(keys) > 0 {
 		transaction.QueueClaims(&b, &claims, keys)
+	}
+	if len(takes) > 0 {
+		transaction.QueuePlaces(&b, &places, takes)
 	}
 	if len(given) > 0 {
 		affiliate.QueueThere(&b, &there, given)
@@ -149,6 +166,10 @@ func (r *recording) look(ctx context.Context, tx *pg.Tx) (*findings, error) {
 		return nil, err
 	}
 	f.index(claims, owners, there)
+	f.places = make(map[uuid.UUID]transaction.Place, len(places))
+	for _, p := range places {
+		f.places[p.ID] = p
+	}
 	return f, nil
 }
 
@@ -176,7 +197,13 @@ func (r *recording) resolve(f *findings) error {
 		}
 		if claim, ok := f.claims[it.event.Key()]; ok && it.event.Keyed() {
 			it.repeats = &claim
-		} else if err := f.attribute(it); err != nil {
+			continue
+		}
+		find := f.attribute
+		if it.event.TakesBack() {
+			find = f.original
+		}
+		if err := find(it); err != nil {
 			r.refuse(i, err)
 		}
 	}

@@ -3,7 +3,6 @@ package fature
 import (
 	"context"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/fature/fature/internal/fault"
@@ -33,25 +32,22 @@ func (p *Program) Process(ctx context.Context, limit int) (int, error) {
 }
 
 func (p *Program) process(ctx context.Context, tx pg.DB, rows []transaction.Transaction) error {
-	ids := make([]uuid.UUID, len(rows))
-	list := make([]*transaction.Transaction, len(rows))
-	for i := range rows {
-		ids[i], list[i] = rows[i].AffiliateID, &rows[i]
-	}
 	var s standing
+	for i := range rows {
+		s.rows = append(s.rows, &rows[i])
+	}
 	var read, mark pgx.Batch
-	s.queue(&read, ids, len(rows))
+	s.queue(&read)
 	if err := pg.Send(ctx, tx, &read); err != nil {
 		return err
 	}
 	s.index()
-	plans, err := s.plans(ctx, p.Plans.On(tx), list)
-	if err != nil {
+	if err := s.recall(ctx, tx, p.Plans.On(tx)); err != nil {
 		return err
 	}
-	post := posting{totals: deltas{}}
-	for _, t := range list {
-		lines, _, err := s.rated(t, plans[s.planOf(t)], p.instant())
+	post := posting{totals: deltas{}, counters: s.changed}
+	for _, t := range s.rows {
+		lines, _, err := s.rated(t, p.instant())
 		if err != nil {
 			return fault.In("transaction "+t.ID.String(), err)
 		}

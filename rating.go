@@ -25,22 +25,42 @@ import (
 // standing is what rating reads of a batch: one place for live events and for
 // pending ones that are processed later.
 type standing struct {
+	rows        []*transaction.Transaction // to be rated, in order
 	ancestors   []hierarchy.Ancestor
 	uplines     map[uuid.UUID][]commission.Member
 	assignments commission.Assignments
+	attributed  map[string]time.Time
+	originals   map[uuid.UUID]*original
+	plans       map[uuid.UUID]*commission.Plan
+	facts       commission.Facts // counters as they are after the events rated so far
+	changed     commission.Facts // those to be written
 	seqs        []int64
 }
 
-// queue reads the uplines and plans of affiliates, and draws n places in the
-// order of rating.
-func (s *standing) queue(b *pgx.Batch, ids []uuid.UUID, n int) {
-	s.assignments = commission.Assignments{}
-	if n == 0 {
-		return
+// queue reads the uplines and plans of the affiliates, and since when there are
+// the customers, and draws the places in the order of rating.
+func (s *standing) queue(b *pgx.Batch) {
+	s.assignments, s.attributed, s.facts, s.changed = commission.Assignments{}, map[string]time.Time{}, commission.Facts{}, commission.Facts{}
+	var ids []uuid.UUID
+	var customers []string
+	for _, t := range s.rows {
+		if t.AffiliateID != uuid.Nil {
+			ids = append(ids, t.AffiliateID)
+		}
+		if t.CustomerID != "" {
+			customers = append(customers, t.CustomerID)
+		}
 	}
-	hierarchy.QueueUplines(b, &s.ancestors, ids)
-	commission.QueueAssignments(b, s.assignments, ids)
-	transaction.QueueSeqs(b, &s.seqs, n)
+	if len(ids) > 0 {
+		hierarchy.QueueUplines(b, &s.ancestors, ids)
+		commission.QueueAssignments(b, s.assignments, ids)
+	}
+	if len(customers) > 0 {
+		affiliate.QueueAttributed(b, s.attributed, customers)
+	}
+	if len(s.rows) > 0 {
+		transaction.QueueSeqs(b, &s.seqs, len(s.rows))
+	}
 }
 
 // index gives each affiliate its upline, itself first.
@@ -53,19 +73,42 @@ func (s *standing) index() {
 	}
 }
 
-// plans reads the plans that apply to the events, most often out of memory.
-func (s *standing) plans(ctx context.Context, from *commission.Plans, rows []*transaction.Transaction) (map[uuid.UUID]*commission.Plan, error) {
+// recall reads the plans that apply, most often out of memory, and locks and
+// reads the counters that they need. The order of rating is drawn again after
+// that, so that for every counter it is the order of its changes.
+func (s *standing) recall(ctx context.Context, tx pg.DB, from *commission.Plans) error {
 	var ids []uuid.UUID
-	for _, t := range rows {
-		id := s.planOf(t)
-		if id != uuid.Nil && !slices.Contains(ids, id) {
+	for _, t := range s.rows {
+		if id := s.planOf(t); id != uuid.Nil && !slices.Contains(ids, id) {
 			ids = append(ids, id)
 		}
 	}
-	return from.GetAll(ctx, ids)
+	var err error
+	if s.plans, err = from.GetAll(ctx, ids); err != nil {
+		return err
+	}
+	var needs []commission.Need
+	for _, t := range s.rows {
+		needs = append(needs, commission.Needs(s.input(t))...)
+	}
+	if len(needs) == 0 {
+		return nil
+	}
+	var b pgx.Batch
+	commission.QueueCounters(&b, s.facts, needs)
+	transaction.QueueSeqs(&b, &s.seqs, len(s.rows))
+	return pg.Send(ctx, tx, &b)
 }
 
+// planOf is the plan that applies: to what takes another back, that which the
+// other was rated by.
 func (s *standing) planOf(t *transaction.Transaction) uuid.UUID {
+	if t.ReversesID != nil {
+		if o := s.originals[*t.ReversesID]; o != nil && o.row.PlanID != nil {
+			return *o.row.PlanID
+		}
+		return uuid.Nil
+	}
 	upline := s.uplines[t.AffiliateID]
 	if len(upline) == 0 {
 		return uuid.Nil
@@ -73,12 +116,30 @@ func (s *standing) planOf(t *transaction.Transaction) uuid.UUID {
 	return s.assignments.Plan(upline[0], t.CreatedAt)
 }
 
+func (s *standing) input(t *transaction.Transaction) commission.Input {
+	in := commission.Input{Plan: s.plans[s.planOf(t)], Event: t.Event(), AttributedAt: s.attributed[t.CustomerID]}
+	if t.ReversesID == nil {
+		in.Upline = s.uplines[t.AffiliateID]
+	} else if o := s.originals[*t.ReversesID]; o != nil {
+		o.Plan = in.Plan
+		in.Original = &o.Original
+	}
+	return in
+}
+
 // rated marks a transaction as rated and gives its lines.
-func (s *standing) rated(t *transaction.Transaction, plan *commission.Plan, now time.Time) ([]commission.Commission, []commission.Skip, error) {
-	in := commission.Input{Plan: plan, Event: t.Event(), Upline: s.uplines[t.AffiliateID]}
-	outcome, err := commission.Rate(in, nil)
+func (s *standing) rated(t *transaction.Transaction, now time.Time) ([]commission.Commission, []commission.Skip, error) {
+	in := s.input(t)
+	outcome, err := commission.Rate(in, s.facts)
 	if err != nil {
 		return nil, nil, err
+	}
+	maps.Copy(s.facts, outcome.Counters)
+	maps.Copy(s.changed, outcome.Counters)
+	if t.ReversesID != nil {
+		s.originals[*t.ReversesID].took(t)
+	} else if in.Plan != nil {
+		t.PlanID = &in.Plan.ID
 	}
 	t.Status, t.RatedAt, t.RatedSeq = transaction.Processed, &now, &s.seqs[0]
 	s.seqs = s.seqs[1:]
@@ -96,11 +157,10 @@ func (s *standing) rated(t *transaction.Transaction, plan *commission.Plan, now 
 
 // claim takes the keys of the new events, and reads what their rating needs
 // and what the repeated ones are.
-func (r *recording) claim(ctx context.Context, tx *pg.Tx) (*standing, error) {
+func (r *recording) claim(ctx context.Context, tx *pg.Tx, attributions []attribution) (*standing, error) {
 	now := r.p.instant()
+	s := &standing{originals: map[uuid.UUID]*original{}}
 	var claims, repeated []transaction.Claim
-	var ids []uuid.UUID
-	rated := 0
 	for _, it := range r.items {
 		if it.repeats != nil {
 			repeated = append(repeated, *it.repeats)
@@ -109,9 +169,8 @@ func (r *recording) claim(ctx context.Context, tx *pg.Tx) (*standing, error) {
 			continue
 		}
 		it.row = newRow(it, now)
-		ids = append(ids, it.earner)
 		if !it.event.Pending {
-			rated++
+			s.rows = append(s.rows, &it.row)
 		}
 		if it.event.Keyed() {
 			claims = append(claims, transaction.Claim{
@@ -120,14 +179,14 @@ func (r *recording) claim(ctx context.Context, tx *pg.Tx) (*standing, error) {
 			})
 		}
 	}
-	s := new(standing)
 	var taken int64
 	var before stored
 	var b pgx.Batch
 	if len(claims) > 0 {
 		transaction.QueueClaim(&b, &taken, claims)
 	}
-	s.queue(&b, ids, rated)
+	owners := queueAttributions(&b, attributions)
+	s.queue(&b)
 	before.queue(&b, repeated)
 	if err := pg.Send(ctx, tx.DB, &b); err != nil {
 		return nil, err
@@ -135,8 +194,26 @@ func (r *recording) claim(ctx context.Context, tx *pg.Tx) (*standing, error) {
 	if int(taken) < len(claims) {
 		return nil, errAgain
 	}
+	for i, a := range attributions {
+		// Another transaction may have brought the customer meanwhile.
+		owner := (*owners)[i].AffiliateID
+		a.by.ownerDiffers = owner != nil && *owner != a.by.earner
+	}
 	s.index()
 	return s, r.repeat(before)
+}
+
+func queueAttributions(b *pgx.Batch, attributions []attribution) *[]affiliate.Owner {
+	owners := new([]affiliate.Owner)
+	if len(attributions) == 0 {
+		return owners
+	}
+	list := make([]affiliate.Attribution, len(attributions))
+	for i, a := range attributions {
+		list[i] = a.Attribution
+	}
+	affiliate.QueueAttributions(b, owners, list)
+	return owners
 }
 
 func newRow(it *item, now time.Time) transaction.Transaction {
@@ -208,14 +285,10 @@ func (r *recording) repeat(before stored) error {
 }
 
 func (r *recording) rate(ctx context.Context, tx *pg.Tx, s *standing) error {
-	var rows []*transaction.Transaction
-	for _, it := range r.items {
-		if it.stored() && !it.event.Pending {
-			rows = append(rows, &it.row)
-		}
+	if err := r.readOriginals(ctx, tx, s); err != nil {
+		return err
 	}
-	plans, err := s.plans(ctx, r.p.Plans.On(tx.DB), rows)
-	if err != nil {
+	if err := s.recall(ctx, tx.DB, r.p.Plans.On(tx.DB)); err != nil {
 		return err
 	}
 	failed := false
@@ -223,7 +296,13 @@ func (r *recording) rate(ctx context.Context, tx *pg.Tx, s *standing) error {
 		if !it.stored() || it.event.Pending {
 			continue
 		}
-		it.lines, it.skipped, err = s.rated(&it.row, plans[s.planOf(&it.row)], it.row.RecordedAt)
+		var err error
+		if it.takes != nil {
+			err = s.link(it)
+		}
+		if err == nil {
+			it.lines, it.skipped, err = s.rated(&it.row, it.row.RecordedAt)
+		}
 		if err != nil {
 			r.refuse(i, err)
 			failed = true
@@ -239,8 +318,8 @@ func (r *recording) rate(ctx context.Context, tx *pg.Tx, s *standing) error {
 // trip beats COPY, which takes two for each table.
 const fewRows = 50
 
-func (r *recording) store(ctx context.Context, tx *pg.Tx, attributions []attribution) error {
-	post := posting{totals: deltas{}}
+func (r *recording) store(ctx context.Context, tx *pg.Tx, s *standing) error {
+	post := posting{totals: deltas{}, counters: s.changed, reversed: s.reversed()}
 	for _, it := range r.items {
 		if it.stored() {
 			post.rows = append(post.rows, it.row)
@@ -248,14 +327,6 @@ func (r *recording) store(ctx context.Context, tx *pg.Tx, attributions []attribu
 		}
 	}
 	var b pgx.Batch
-	var owners []affiliate.Owner
-	if len(attributions) > 0 {
-		list := make([]affiliate.Attribution, len(attributions))
-		for i, a := range attributions {
-			list[i] = a.Attribution
-		}
-		affiliate.QueueAttributions(&b, &owners, list)
-	}
 	err := post.write(ctx, tx.DB, &b)
 	if err == nil {
 		tx.Finish(&b)
@@ -264,19 +335,16 @@ func (r *recording) store(ctx context.Context, tx *pg.Tx, attributions []attribu
 	if err != nil {
 		return r.noMonth(err, post.rows)
 	}
-	for i, a := range attributions {
-		// Another transaction may have brought the customer meanwhile.
-		owner := owners[i].AffiliateID
-		a.by.ownerDiffers = owner != nil && *owner != a.by.earner
-	}
 	return nil
 }
 
 // posting is what a batch writes.
 type posting struct {
-	rows   []transaction.Transaction // new ones
-	lines  []commission.Commission
-	totals deltas
+	rows     []transaction.Transaction // new ones
+	lines    []commission.Commission
+	totals   deltas
+	counters commission.Facts
+	reversed []*original // older ones that are now taken back whole
 }
 
 // add posts the lines of a transaction, and what it adds to the totals.
@@ -287,6 +355,16 @@ func (p *posting) add(t transaction.Transaction, lines []commission.Commission) 
 
 // write queues a few rows and copies many.
 func (p *posting) write(ctx context.Context, tx pg.DB, b *pgx.Batch) error {
+	if len(p.counters) > 0 {
+		commission.QueueRemember(b, p.counters)
+	}
+	if len(p.reversed) > 0 {
+		ids, at := make([]uuid.UUID, len(p.reversed)), make([]time.Time, len(p.reversed))
+		for i, o := range p.reversed {
+			ids[i], at[i] = o.row.ID, o.row.CreatedAt
+		}
+		transaction.QueueReversed(b, ids, at)
+	}
 	if len(p.rows)+len(p.lines)+len(p.totals) > fewRows {
 		return p.copy(ctx, tx)
 	}
@@ -333,7 +411,7 @@ type deltas map[uuid.UUID]delta
 type delta struct{ volume, commissions decimal.Decimal }
 
 func (d deltas) add(t transaction.Transaction, lines []commission.Commission) {
-	if t.Status != transaction.Processed {
+	if t.Status == transaction.Pending {
 		return
 	}
 	if !t.Volume.IsZero() {

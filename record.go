@@ -146,6 +146,7 @@ type item struct {
 	timed  bool              // the event said its own time
 	digest []byte
 	same   *item // an earlier event of the call that this one repeats
+	takes  *item // an earlier event of the call that this one takes back, by its key
 	err    error
 
 	pass // what the latest pass found out
@@ -154,7 +155,8 @@ type item struct {
 // pass is what one try of the pipeline finds out about an event.
 type pass struct {
 	repeats      *transaction.Claim // an earlier call's event
-	earner       uuid.UUID          // whose event it is; zero is nobody's
+	earner       uuid.UUID          // whose event it is; zero is nobody's, or that of what it takes back
+	original     transaction.Place  // of what it takes back, where that is stored
 	ownerDiffers bool
 	row          transaction.Transaction
 	lines        []commission.Commission
@@ -165,7 +167,7 @@ type pass struct {
 func (it *item) live() bool { return it.err == nil && it.same == nil && it.repeats == nil }
 
 // stored tells an event that this call stores.
-func (it *item) stored() bool { return it.live() && it.earner != uuid.Nil }
+func (it *item) stored() bool { return it.live() && (it.earner != uuid.Nil || it.event.TakesBack()) }
 
 func (r *recording) prepare(events []transaction.Event, currency string, now time.Time) {
 	seen := make(map[transaction.Key]*item, len(events))
@@ -177,11 +179,8 @@ func (r *recording) prepare(events []transaction.Event, currency string, now tim
 			r.refuse(i, err)
 			continue
 		}
-		if it.event.Reverses != uuid.Nil {
-			r.refuse(i, fault.Field("reverses", "is given: taking a transaction back is not recorded by this version yet"))
-			continue
-		}
 		it.digest = it.event.Digest(e.At)
+		it.takes = seen[it.event.ReversesKey]
 		first, repeated := seen[it.event.Key()]
 		switch {
 		case !it.event.Keyed():

@@ -146,6 +146,28 @@ func QueueAttributions(b *pgx.Batch, into *[]Owner, list []Attribution) {
 	pg.Queue(b, into, selectOwnersAt, ids, at)
 }
 
+// QueueAttributed reads since when customers have had an owner.
+func QueueAttributed(b *pgx.Batch, into map[string]time.Time, customerIDs []string) {
+	queueAttributed(b.Queue(selectAttributed, customerIDs), into)
+}
+
+// QueueAttributedOf is QueueAttributed for the customers of transactions.
+func QueueAttributedOf(b *pgx.Batch, into map[string]time.Time, transactions []uuid.UUID, at []time.Time) {
+	queueAttributed(b.Queue(selectAttributedOf, transactions, at), into)
+}
+
+func queueAttributed(q *pgx.QueuedQuery, into map[string]time.Time) {
+	q.Query(func(rows pgx.Rows) error {
+		var id string
+		var at time.Time
+		_, err := pgx.ForEachRow(rows, []any{&id, &at}, func() error {
+			into[id] = at
+			return nil
+		})
+		return err
+	})
+}
+
 // Referrers are whom referral codes lead to.
 type Referrers map[string]uuid.UUID
 

@@ -121,6 +121,13 @@ const (
 		select customer_id, affiliate_id, code, from_at from fature.customer_owners
 		where customer_id = any($1) order by customer_id, from_at`
 
+	selectAttributed = `select id, attributed_at from fature.customers where id = any($1)`
+
+	selectAttributedOf = `
+		select id, attributed_at from fature.customers where id in (
+			select customer_id from fature.transactions
+			where (id, created_at) in (select * from unnest($1::uuid[], $2::timestamptz[])) and created_at = any($2))`
+
 	// The earliest attribution of a customer is when the programme first knew it.
 	insertCustomers = `
 		insert into fature.customers as c (id, attributed_at)

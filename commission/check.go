@@ -37,14 +37,20 @@ func Checks() []verify.Check {
 					select from fature.affiliate_history m
 					join fature.affiliate_hierarchy p on p.ancestor_id = m.affiliate_id
 					where p.descendant_id = t.affiliate_id and m.at > t.rated_at)`},
-		{Name: "C4", Meaning: "a line pays no more than it earned, and a reversal only takes", SQL: `
-			select id from fature.commissions
-			where abs(final_amount) > abs(amount) or final_amount * amount < 0 or kind = 'reversal' and final_amount > 0`},
-		{Name: "C5", Meaning: "a line and its reversals never cross zero", SQL: `
+		{Name: "C4", Meaning: "a line pays no more than it earned, and a reversal goes against its line", SQL: `
+			select id from fature.commissions where abs(final_amount) > abs(amount) or final_amount * amount < 0
+			union all
+			select r.id from fature.commissions r
+			join fature.commissions e on (e.id, e.created_at) = (r.reverses_id, r.reverses_at)
+			where sign(r.final_amount) = sign(e.final_amount)`},
+		{Name: "C5", Meaning: "a line and its reversals never cross zero, and come to it where all is taken back", SQL: `
 			select e.id from fature.commissions e
-			join fature.commissions r on (r.reverses_id, r.reverses_at) = (e.id, e.created_at) and r.status <> 'void'
-			group by e.id, e.created_at, e.final_amount
-			having e.final_amount >= 0 and e.final_amount + sum(r.final_amount) < 0`},
+			left join fature.commissions r on (r.reverses_id, r.reverses_at) = (e.id, e.created_at) and r.status <> 'void'
+			left join fature.transactions t on (t.id, t.created_at) = (e.transaction_id, e.transaction_at)
+			where e.kind = 'earning' and e.status <> 'void' and (r.id is not null or t.status = 'reversed')
+			group by e.id, e.created_at, e.final_amount, t.status
+			having e.final_amount * (e.final_amount + coalesce(sum(r.final_amount), 0)) < 0
+				or t.status = 'reversed' and e.final_amount + coalesce(sum(r.final_amount), 0) <> 0`},
 		{Name: "C6", Meaning: "a reversal takes from the same affiliate, rule and level, and never a reversal back", SQL: `
 			select r.id from fature.commissions r
 			left join fature.commissions e on (e.id, e.created_at) = (r.reverses_id, r.reverses_at)
@@ -59,8 +65,8 @@ type Misfit struct {
 	Problem string
 }
 
-// Recompute evaluates every earning line again from its stored calculation,
-// and returns those that it does not give. It streams: memory does not grow
+// Recompute evaluates every line of a transaction again from its stored
+// calculation, and returns those that it does not give. It streams: memory does not grow
 // with the lines.
 func (s *Store) Recompute(ctx context.Context) ([]Misfit, error) {
 	rows, err := s.db.Query(ctx, selectCalculations)

@@ -151,14 +151,15 @@ func QueueLines(b *pgx.Batch, into *[]Commission, transactions []uuid.UUID, at [
 // insertColumns are the columns of a new line, in the order of values.
 var insertColumns = []string{
 	"id", "transaction_id", "transaction_at", "affiliate_id", "kind", "plan_id", "rule", "level",
-	"base_amount", "rate", "amount", "final_amount", "currency", "status", "available_at", "calculation", "created_at", "recorded_at",
+	"base_amount", "rate", "amount", "final_amount", "currency", "status", "available_at",
+	"reverses_id", "reverses_at", "calculation", "created_at", "recorded_at",
 }
 
 func (c *Commission) values() ([]any, error) {
 	return []any{
 		pg.ID(c.ID), pg.IDOrNull(c.TransactionID), c.TransactionAt, pg.ID(c.AffiliateID), string(c.Kind), pg.IDOrNull(c.PlanID), c.Rule, int32(c.Level), //nolint:gosec // a depth
 		pg.Numeric(c.BaseAmount), pg.Numeric(c.Rate), pg.Numeric(c.Amount), pg.Numeric(c.FinalAmount), c.Currency, string(c.Status), c.AvailableAt,
-		string(c.Calculation.AppendJSON(nil)), c.CreatedAt, c.RecordedAt,
+		pg.IDOrNull(c.ReversesID), c.ReversesAt, string(c.Calculation.AppendJSON(nil)), c.CreatedAt, c.RecordedAt,
 	}, nil
 }
 

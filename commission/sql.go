@@ -65,17 +65,42 @@ const (
 		order by transaction_id, id`
 
 	selectCalculations = `
-		select id, amount, final_amount, calculation from fature.commissions where kind = 'earning'`
+		select id, amount, final_amount, calculation from fature.commissions where kind <> 'adjustment'`
 
 	insertCommissions = `
 		insert into fature.commissions (id, transaction_id, transaction_at, affiliate_id, kind, plan_id, rule, level,
-			base_amount, rate, amount, final_amount, currency, status, available_at, calculation, created_at, recorded_at)
+			base_amount, rate, amount, final_amount, currency, status, available_at, reverses_id, reverses_at,
+			calculation, created_at, recorded_at)
 		select id, transaction_id, transaction_at, affiliate_id, kind::fature.commission_kind, plan_id, rule, level,
 			base_amount, rate, amount, final_amount, currency, status::fature.commission_status, available_at,
-			calculation::jsonb, created_at, recorded_at
+			reverses_id, reverses_at, calculation::jsonb, created_at, recorded_at
 		from unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::uuid[], $5::text[], $6::uuid[], $7::text[], $8::integer[],
 			$9::numeric[], $10::numeric[], $11::numeric[], $12::numeric[], $13::text[], $14::text[], $15::timestamptz[],
-			$16::text[], $17::timestamptz[], $18::timestamptz[])
+			$16::uuid[], $17::timestamptz[], $18::text[], $19::timestamptz[], $20::timestamptz[])
 			as l (id, transaction_id, transaction_at, affiliate_id, kind, plan_id, rule, level,
-			base_amount, rate, amount, final_amount, currency, status, available_at, calculation, created_at, recorded_at)`
+			base_amount, rate, amount, final_amount, currency, status, available_at, reverses_id, reverses_at,
+			calculation, created_at, recorded_at)`
+)
+
+const (
+	// The counters come sorted: two batches never wait for each other.
+	insertCounters = `
+		insert into fature.rule_counters (plan, rule, kind, holder, bucket)
+		select * from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])
+		on conflict do nothing`
+
+	lockCounters = `
+		select n.i - 1, c.count, c.first_at, c.total, c.posted
+		from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])
+			with ordinality as n (plan, rule, kind, holder, bucket, i)
+		join fature.rule_counters c using (plan, rule, kind, holder, bucket)
+		order by n.i for no key update of c`
+
+	updateCounters = `
+		update fature.rule_counters c
+		set count = n.count, first_at = n.first_at, total = n.total, posted = n.posted
+		from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[],
+			$6::integer[], $7::timestamptz[], $8::numeric[], $9::numeric[])
+			as n (plan, rule, kind, holder, bucket, count, first_at, total, posted)
+		where (c.plan, c.rule, c.kind, c.holder, c.bucket) = (n.plan, n.rule, n.kind, n.holder, n.bucket)`
 )

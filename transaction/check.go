@@ -27,11 +27,12 @@ func Checks() []verify.Check {
 			select r.id from fature.transactions r
 			left join fature.transactions t on (t.id, t.created_at) = (r.reverses_id, r.reverses_at)
 			where r.reverses_id is not null and (t.id is null or t.reverses_id is not null
-				or t.affiliate_id <> r.affiliate_id or t.currency <> r.currency or r.created_at < t.created_at)
+				or t.customer_id is distinct from r.customer_id or t.affiliate_id <> r.affiliate_id or t.currency <> r.currency or r.created_at < t.created_at)
 			union all
 			select t.id from fature.transactions t
 			join fature.transactions r on (r.reverses_id, r.reverses_at) = (t.id, t.created_at)
-			where r.status = 'processed' group by t.id, t.amount having sum(r.amount) > t.amount`},
+			where r.status = 'processed' group by t.id, t.amount, t.status
+			having sum(r.amount) > t.amount or (sum(r.amount) = t.amount) <> (t.status = 'reversed')`},
 		{Name: "T5", Meaning: "a customer's event falls under an owner", SQL: `
 			select t.id from fature.transactions t
 			where t.customer_id is not null and not exists (
@@ -40,8 +41,10 @@ func Checks() []verify.Check {
 			select min(id::text) from fature.transactions where rated_seq is not null
 			group by rated_seq having count(*) > 1`},
 		{Name: "T7", Meaning: "an event adds to the volume what its type says", SQL: `
-			select id from fature.transactions
-			where reverses_id is null and volume <> case when type::text in (` + volumeTypes() + `) then amount else 0 end`},
+			select r.id from fature.transactions r
+			left join fature.transactions t on (t.id, t.created_at) = (r.reverses_id, r.reverses_at)
+			where r.volume <> case when coalesce(t.type, r.type)::text not in (` + volumeTypes() + `) then 0
+				when t.id is null then r.amount else -r.amount end`},
 	}
 }
 

@@ -73,7 +73,13 @@ type Event struct {
 	SourceTable string // where the host keeps it, "orders"
 	OriginalID  string // its id there
 
-	Reverses uuid.UUID      // the transaction that a refund or chargeback takes back
+	// What a refund or chargeback takes back, whole or in part: a transaction by
+	// its id, or by its key, which may also be that of an earlier event of the
+	// same call. It is recorded and rated already, and lends its affiliate and
+	// customer where the event names none.
+	Reverses    uuid.UUID
+	ReversesKey Key
+
 	Metadata map[string]any // kept as JSON; plans can ask for keys of it
 
 	// Pending stores the event without rating it; Process rates it later.
@@ -82,6 +88,9 @@ type Event struct {
 
 // Keyed tells whether the event has a key.
 func (e Event) Keyed() bool { return e.OriginalID != "" }
+
+// TakesBack tells whether the event takes another back.
+func (e Event) TakesBack() bool { return e.Reverses != uuid.Nil || e.ReversesKey != Key{} }
 
 // Limits of an event. They bound what one event can cost.
 const (
@@ -106,9 +115,8 @@ func (e Event) Normalize(currency string, now time.Time) Event {
 		e.At = now
 	}
 	e.At = e.At.UTC().Truncate(time.Microsecond)
-	if e.SourceTable == "" && e.OriginalID != "" {
-		e.SourceTable = "events"
-	}
+	e.SourceTable = e.Key().normal().SourceTable
+	e.ReversesKey = e.ReversesKey.normal()
 	return e
 }
 
@@ -123,11 +131,17 @@ func (e Event) Validate(currency string, now time.Time) error {
 	c.Err("code", checkText(e.Code, maxCode))
 	c.Err("customer_id", checkText(e.CustomerID, maxText))
 	c.Err("", e.Key().Validate())
-	c.That(e.Type != Refund || e.Reverses != uuid.Nil, "reverses", "is empty: a refund names the transaction it takes back")
-	c.That(e.Reverses == uuid.Nil || e.Type == Refund || e.Type == Chargeback,
-		"reverses", "is only for a refund or a chargeback")
+	e.checkReverses(&c)
 	c.Err("metadata", checkMetadata(e.Metadata))
 	return c.Done()
+}
+
+func (e Event) checkReverses(c *fault.Check) {
+	c.That(e.Type != Refund || e.TakesBack(), "reverses", "is empty: a refund names the transaction it takes back")
+	c.That(!e.TakesBack() || e.Type == Refund || e.Type == Chargeback, "reverses", "is only for a refund or a chargeback")
+	c.That(e.Reverses == uuid.Nil || e.ReversesKey == Key{}, "reverses_key", "stands beside reverses: give one of them")
+	c.That(!e.TakesBack() || !e.Pending, "pending", "is given: what takes a transaction back is rated at once")
+	c.Err("reverses_key", e.ReversesKey.Validate())
 }
 
 func (e Event) checkAmount(c *fault.Check, currency string) {

@@ -20,6 +20,14 @@ type Key struct {
 // Key is the event's key; its zero value where it has none.
 func (e Event) Key() Key { return Key{e.SourceTable, e.OriginalID} }
 
+// normal is the key with its source table, which defaults to "events".
+func (k Key) normal() Key {
+	if k.SourceTable == "" && k.OriginalID != "" {
+		k.SourceTable = "events"
+	}
+	return k
+}
+
 // Validate tells what keeps k from being the key of an event.
 func (k Key) Validate() error {
 	var c fault.Check
@@ -58,6 +66,10 @@ func (e Event) Digest(at time.Time) []byte {
 	}
 	if e.Reverses != uuid.Nil {
 		text(e.Reverses.String())
+	}
+	if e.ReversesKey != (Key{}) {
+		text(e.ReversesKey.SourceTable)
+		text(e.ReversesKey.OriginalID)
 	}
 	if len(e.Metadata) > 0 {
 		// Marshal sorts the keys, and Validate has seen that it succeeds.

@@ -3,7 +3,7 @@ package transaction
 // The SQL of transactions and transaction_keys, in the order of the methods.
 const (
 	columns = `id, affiliate_id, coalesce(customer_id, '') as customer_id, type::text, amount, volume, currency,
-		status::text, reverses_id, reverses_at, coalesce(source_table, '') as source_table,
+		status::text, reverses_id, reverses_at, plan_id, coalesce(source_table, '') as source_table,
 		coalesce(original_id, '') as original_id, metadata, skipped, created_at, recorded_at, rated_at, rated_seq`
 
 	selectTransaction = `select ` + columns + ` from fature.transactions where id = $1`
@@ -41,17 +41,37 @@ const (
 		where (id, created_at) in (select * from unnest($1::uuid[], $2::timestamptz[]))
 			and created_at = any($2)`
 
+	// Months are probed one by one: the id does not tell when the event happened.
+	selectPlaces = `select id, created_at from fature.transactions where id = any($1)`
+
+	// What an event takes back stays as it is until that is written.
+	lockOriginals = `
+		select ` + columns + ` from fature.transactions
+		where (id, created_at) in (select * from unnest($1::uuid[], $2::timestamptz[]))
+			and created_at = any($2)
+		order by id for no key update`
+
+	selectRefunded = `
+		select reverses_id as id, sum(amount) as amount from fature.transactions
+		where reverses_id = any($1) group by reverses_id`
+
+	updateReversed = `
+		update fature.transactions set status = 'reversed'
+		where (id, created_at) in (select * from unnest($1::uuid[], $2::timestamptz[]))
+			and created_at = any($2)`
+
 	insertTransactions = `
 		insert into fature.transactions (id, affiliate_id, customer_id, type, amount, volume, currency, status,
-			source_table, original_id, metadata, skipped, created_at, recorded_at, rated_at, rated_seq)
+			reverses_id, reverses_at, plan_id, source_table, original_id, metadata, skipped, created_at, recorded_at, rated_at, rated_seq)
 		select id, affiliate_id, customer_id, type::fature.transaction_type, amount, volume, currency,
-			status::fature.transaction_status, source_table, original_id, metadata::jsonb, skipped::jsonb,
+			status::fature.transaction_status, reverses_id, reverses_at, plan_id, source_table, original_id, metadata::jsonb, skipped::jsonb,
 			created_at, recorded_at, rated_at, rated_seq
 		from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::numeric[], $6::numeric[], $7::text[], $8::text[],
-			$9::text[], $10::text[], $11::text[], $12::text[], $13::timestamptz[], $14::timestamptz[], $15::timestamptz[],
-			$16::bigint[])
+			$9::uuid[], $10::timestamptz[], $11::uuid[],
+			$12::text[], $13::text[], $14::text[], $15::text[], $16::timestamptz[], $17::timestamptz[], $18::timestamptz[],
+			$19::bigint[])
 			as t (id, affiliate_id, customer_id, type, amount, volume, currency, status,
-			source_table, original_id, metadata, skipped, created_at, recorded_at, rated_at, rated_seq)`
+			reverses_id, reverses_at, plan_id, source_table, original_id, metadata, skipped, created_at, recorded_at, rated_at, rated_seq)`
 
 	claimPending = `
 		select ` + columns + ` from fature.transactions
@@ -59,8 +79,8 @@ const (
 
 	updateProcessed = `
 		update fature.transactions t
-		set status = 'processed', skipped = r.skipped::jsonb, rated_at = r.rated_at, rated_seq = r.rated_seq
-		from unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::timestamptz[], $5::bigint[])
-			as r (id, created_at, skipped, rated_at, rated_seq)
+		set status = 'processed', plan_id = r.plan_id, skipped = r.skipped::jsonb, rated_at = r.rated_at, rated_seq = r.rated_seq
+		from unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::timestamptz[], $5::bigint[], $6::uuid[])
+			as r (id, created_at, skipped, rated_at, rated_seq, plan_id)
 		where (t.id, t.created_at) = (r.id, r.created_at)`
 )

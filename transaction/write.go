@@ -11,6 +11,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/shopspring/decimal"
 
 	"github.com/fature/fature/internal/pg"
 )
@@ -66,10 +67,35 @@ func QueueStored(b *pgx.Batch, into *[]Transaction, ids []uuid.UUID, at []time.T
 	pg.Queue(b, into, selectStored, ids, at)
 }
 
+// Place is where a transaction is stored.
+type Place struct {
+	ID uuid.UUID `db:"id"`
+	At time.Time `db:"created_at"`
+}
+
+// QueuePlaces finds transactions by their ids alone; unknown ones are left out.
+func QueuePlaces(b *pgx.Batch, into *[]Place, ids []uuid.UUID) { pg.Queue(b, into, selectPlaces, ids) }
+
+// Refunded is what was taken back of a transaction.
+type Refunded struct {
+	ID     uuid.UUID       `db:"id"`
+	Amount decimal.Decimal `db:"amount"`
+}
+
+// QueueOriginals locks transactions that are to be taken back, and reads them
+// and what was taken back of them already.
+func QueueOriginals(b *pgx.Batch, into *[]Transaction, refunded *[]Refunded, ids []uuid.UUID, at []time.Time) {
+	pg.Queue(b, into, lockOriginals, ids, at)
+	pg.Queue(b, refunded, selectRefunded, ids)
+}
+
+// QueueReversed marks transactions as taken back whole.
+func QueueReversed(b *pgx.Batch, ids []uuid.UUID, at []time.Time) { b.Queue(updateReversed, ids, at) }
+
 // insertColumns are the columns of a new transaction, in the order of values.
 var insertColumns = []string{
 	"id", "affiliate_id", "customer_id", "type", "amount", "volume", "currency", "status",
-	"source_table", "original_id", "metadata", "skipped", "created_at", "recorded_at", "rated_at", "rated_seq",
+	"reverses_id", "reverses_at", "plan_id", "source_table", "original_id", "metadata", "skipped", "created_at", "recorded_at", "rated_at", "rated_seq",
 }
 
 func (t *Transaction) values() ([]any, error) {
@@ -79,7 +105,7 @@ func (t *Transaction) values() ([]any, error) {
 	}
 	return []any{
 		pg.ID(t.ID), pg.ID(t.AffiliateID), nilText(t.CustomerID), string(t.Type), pg.Numeric(t.Amount), pg.Numeric(t.Volume), t.Currency, string(t.Status),
-		nilText(t.SourceTable), nilText(t.OriginalID), metadata, nilText(string(t.Skipped)), t.CreatedAt,
+		pg.IDOrNull(t.ReversesID), t.ReversesAt, pg.IDOrNull(t.PlanID), nilText(t.SourceTable), nilText(t.OriginalID), metadata, nilText(string(t.Skipped)), t.CreatedAt,
 		t.RecordedAt, t.RatedAt, t.RatedSeq,
 	}, nil
 }
@@ -123,11 +149,12 @@ func ClaimPending(ctx context.Context, tx pg.DB, limit int) ([]Transaction, erro
 func QueueProcessed(b *pgx.Batch, list []Transaction) {
 	n := len(list)
 	ids, at, skipped := make([]uuid.UUID, n), make([]time.Time, n), make([]*string, n)
-	rated, seqs := make([]*time.Time, n), make([]*int64, n)
+	rated, seqs, plans := make([]*time.Time, n), make([]*int64, n), make([]*uuid.UUID, n)
 	for i, t := range list {
-		ids[i], at[i], skipped[i], rated[i], seqs[i] = t.ID, t.CreatedAt, nilText(string(t.Skipped)), t.RatedAt, t.RatedSeq
+		ids[i], at[i], skipped[i] = t.ID, t.CreatedAt, nilText(string(t.Skipped))
+		rated[i], seqs[i], plans[i] = t.RatedAt, t.RatedSeq, t.PlanID
 	}
-	b.Queue(updateProcessed, ids, at, skipped, rated, seqs)
+	b.Queue(updateProcessed, ids, at, skipped, rated, seqs, plans)
 }
 
 // Differs names the first field in which an event differs from the
@@ -140,12 +167,16 @@ func (t Transaction) Differs(e Event) string {
 		return "amount"
 	case e.Currency != t.Currency:
 		return "currency"
-	case e.CustomerID != t.CustomerID:
+	case e.CustomerID != t.CustomerID && (e.CustomerID != "" || !e.TakesBack()):
 		return "customer_id"
 	case !e.At.Equal(t.CreatedAt):
 		return "at"
 	case !sameJSON(e.Metadata, t.Metadata):
 		return "metadata"
+	case e.TakesBack() != (t.ReversesID != nil), e.Reverses != uuid.Nil && e.Reverses != *t.ReversesID:
+		return "reverses"
+	case e.ReversesKey != Key{} && e.AffiliateID == uuid.Nil:
+		return "reverses_key"
 	case e.AffiliateID == uuid.Nil && e.Code != "":
 		return "code"
 	}

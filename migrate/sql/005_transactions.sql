@@ -19,6 +19,7 @@ create table fature.transactions (
 	status       fature.transaction_status not null,
 	reverses_id  uuid,
 	reverses_at  timestamptz,
+	plan_id      uuid, -- that it was rated by
 	source_table text,
 	original_id  text,
 	metadata     jsonb,
@@ -36,11 +37,14 @@ create table fature.transactions (
 ) partition by range (created_at);
 create index idx_transactions_affiliate on fature.transactions (affiliate_id, created_at);
 create index idx_transactions_customer on fature.transactions (customer_id, created_at) where customer_id is not null;
+create index idx_transactions_reverses on fature.transactions (reverses_id) where reverses_id is not null;
 create index idx_transactions_pending on fature.transactions (created_at) where status = 'pending';
 call fature.audit_table('transactions');
 create trigger fature_immutable before update of affiliate_id, customer_id, type, amount, volume, currency,
 	reverses_id, reverses_at, source_table, original_id, metadata, created_at, recorded_at on fature.transactions
 	for each row execute function fature.refuse('a recorded event never changes');
+create trigger fature_rated before update of plan_id, skipped, rated_at, rated_seq on fature.transactions
+	for each row when (old.rated_seq is not null) execute function fature.refuse('an event is rated once');
 create trigger fature_keep before delete on fature.transactions
 	for each row execute function fature.refuse('a recorded event is never deleted');
 

@@ -75,8 +75,24 @@ create trigger fature_keep before delete on fature.commissions
 
 select fature.ensure_partition('commissions', now());
 
+-- What the rules and caps of plans remember from event to event: limits,
+-- baselines, tiers over a period, caps. A counter belongs to a plan's name.
+create table fature.rule_counters (
+	plan     text not null,
+	rule     text not null, -- '' for a cap
+	kind     text not null,
+	holder   text not null,
+	bucket   text not null,
+	count    integer not null default 0,
+	first_at timestamptz,
+	total    numeric(20,2) not null default 0,
+	posted   numeric(20,2) not null default 0,
+	constraint rule_counters_pkey primary key (plan, rule, kind, holder, bucket),
+	constraint rule_counters_check check ('NaN' not in (total, posted))
+) with (fillfactor = 80);
+
 ---- create above / drop below ----
 
-drop table fature.commissions;
+drop table fature.rule_counters, fature.commissions;
 drop type fature.commission_status, fature.commission_kind;
 drop table fature.plan_assignments, fature.commission_plans;

@@ -1,0 +1,72 @@
+package commission
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/fature/fature/internal/pg"
+)
+
+// QueueCounters locks the counters that are needed, in one order whoever asks,
+// and reads them. They stay locked until the transaction ends: who rates by one
+// of them after that sees what this transaction has made of it.
+func QueueCounters(b *pgx.Batch, into Facts, needs []Need) {
+	needs = slices.Clone(needs)
+	slices.SortFunc(needs, compareNeeds)
+	needs = slices.Compact(needs)
+	keys := needColumns(needs)
+	b.Queue(insertCounters, keys...)
+	b.Queue(lockCounters, keys...).Query(func(rows pgx.Rows) error {
+		var i int
+		var c Counter
+		var first *time.Time
+		_, err := pgx.ForEachRow(rows, []any{&i, &c.Count, &first, &c.Total, &c.Posted}, func() error {
+			c.First = time.Time{}
+			if first != nil {
+				c.First = *first
+			}
+			into[needs[i]] = c
+			return nil
+		})
+		return err
+	})
+}
+
+// QueueRemember writes counters that QueueCounters has locked.
+func QueueRemember(b *pgx.Batch, counters Facts) {
+	needs := make([]Need, 0, len(counters))
+	for need := range counters {
+		needs = append(needs, need)
+	}
+	slices.SortFunc(needs, compareNeeds)
+	n := len(needs)
+	counts, first := make([]int, n), make([]*time.Time, n)
+	totals, posted := make([]pgtype.Numeric, n), make([]pgtype.Numeric, n)
+	for i, need := range needs {
+		c := counters[need]
+		if counts[i] = c.Count; !c.First.IsZero() {
+			first[i] = &c.First
+		}
+		totals[i], posted[i] = pg.Numeric(c.Total), pg.Numeric(c.Posted)
+	}
+	b.Queue(updateCounters, append(needColumns(needs), counts, first, totals, posted)...)
+}
+
+func compareNeeds(a, b Need) int {
+	return cmp.Or(cmp.Compare(a.Plan, b.Plan), cmp.Compare(a.Rule, b.Rule), cmp.Compare(a.Kind, b.Kind),
+		cmp.Compare(a.Holder, b.Holder), cmp.Compare(a.Bucket, b.Bucket))
+}
+
+func needColumns(needs []Need) []any {
+	n := len(needs)
+	plans, rules, kinds := make([]string, n), make([]string, n), make([]string, n)
+	holders, buckets := make([]string, n), make([]string, n)
+	for i, need := range needs {
+		plans[i], rules[i], kinds[i], holders[i], buckets[i] = need.Plan, need.Rule, need.Kind, need.Holder, need.Bucket
+	}
+	return []any{plans, rules, kinds, holders, buckets}
+}
