@@ -186,6 +186,25 @@ func TestRefundInOneCall(t *testing.T) {
 	w.Replay()
 }
 
+// What a cap has cut is taken back in its own parts, which may be a cent where
+// the uncut amount has none.
+func TestRefundOfACappedLine(t *testing.T) {
+	t.Parallel()
+	w := scenario.New(t)
+	w.Affiliate("ana")
+	w.Plan(`{"rules": [{"id": "sale", "on": ["sale"], "pay": {"percent": "10"}}], "caps": [{"per": "transaction", "max": "9.99"}]}`)
+	w.Sale("ana", "100.00", scenario.Key("1"))
+	w.WantLines("ana sale/0 9.99")
+	w.Record(refund(order, "33.35", "r-1"))
+	w.WantLines("ana sale/0 -3.33") // of 3.331665; of the uncut 10.00, 3.335 is 3.34
+	w.Record(refund(order, "0.05", "r-2"))
+	w.WantLines("ana sale/0 -0.01") // 3.34 of 3.33666, and 3.34 of 3.34
+	w.Record(refund(order, "66.60", "r-3"))
+	w.WantLines("ana sale/0 -6.65")
+	w.Verify()
+	w.Replay()
+}
+
 // A refund gives room of the cap back in the month of the sale, not in its own.
 func TestRefundGivesRoomBack(t *testing.T) {
 	t.Parallel()

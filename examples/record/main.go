@@ -130,9 +130,30 @@ func record(ctx context.Context, program *fature.Program, events *reader, o opti
 
 // tally is what became of the rows.
 type tally struct {
-	rows, left, recorded, duplicates, unattributed, refused, lines int
-	amount, commissions, breakage                                  decimal.Decimal
-	why                                                            []string // of the first refused
+	rows, left, duplicates, unattributed, refused int
+	recorded, takenBack                           sum      // takenBack is what refunds and chargebacks take back
+	why                                           []string // of the first refused
+}
+
+// sum is what was recorded of events, and their lines.
+type sum struct {
+	events, lines                 int
+	amount, commissions, breakage decimal.Decimal
+}
+
+func (s *sum) add(r fature.Recorded) {
+	s.events++
+	s.lines += len(r.Lines)
+	s.amount = s.amount.Add(r.Transaction.Amount)
+	s.breakage = s.breakage.Add(r.Breakage())
+	for _, l := range r.Lines {
+		s.commissions = s.commissions.Add(l.FinalAmount)
+	}
+}
+
+func (s *sum) String() string {
+	return fmt.Sprintf("of %s, with %d lines of %s; breakage %s",
+		s.amount.StringFixed(2), s.lines, s.commissions.StringFixed(2), s.breakage.StringFixed(2))
 }
 
 func (t *tally) refuse(row int, err error) {
@@ -149,22 +170,20 @@ func (t *tally) add(row int, r fature.Recorded) {
 		t.unattributed++
 	case r.Duplicate:
 		t.duplicates++
+	case r.Transaction.ReversesID != nil:
+		t.takenBack.add(r)
 	default:
-		t.recorded++
-		t.lines += len(r.Lines)
-		t.amount = t.amount.Add(r.Transaction.Amount)
-		t.breakage = t.breakage.Add(r.Breakage())
-		for _, l := range r.Lines {
-			t.commissions = t.commissions.Add(l.FinalAmount)
-		}
+		t.recorded.add(r)
 	}
 }
 
 func (t *tally) print(took time.Duration) {
 	fmt.Printf("%d rows in %.1f s: %.0f rows/s, %.0f lines/s\n", t.rows, took.Seconds(),
-		float64(t.rows)/took.Seconds(), float64(t.lines)/took.Seconds())
-	fmt.Printf("  %8d recorded, of %s, with %d lines of %s; breakage %s\n",
-		t.recorded, t.amount.StringFixed(2), t.lines, t.commissions.StringFixed(2), t.breakage.StringFixed(2))
+		float64(t.rows)/took.Seconds(), float64(t.recorded.lines+t.takenBack.lines)/took.Seconds())
+	fmt.Printf("  %8d recorded, %s\n", t.recorded.events, &t.recorded)
+	if t.takenBack.events > 0 {
+		fmt.Printf("  %8d refunds, %s\n", t.takenBack.events, &t.takenBack)
+	}
 	fmt.Printf("  %8d recorded before\n  %8d of nobody\n  %8d refused\n", t.duplicates, t.unattributed, t.refused)
 	if t.left > 0 {
 		fmt.Printf("  %8d of other types left out\n", t.left)

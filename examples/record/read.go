@@ -80,6 +80,7 @@ func (r *reader) next(n int, only string, t *tally) (events []transaction.Event,
 
 func (r *reader) event(fields []string) (e transaction.Event, err error) {
 	e.SourceTable, e.Metadata = r.source, map[string]any{}
+	reverses := ""
 	for i, name := range r.columns {
 		text := fields[i]
 		switch name {
@@ -102,13 +103,17 @@ func (r *reader) event(fields []string) (e transaction.Event, err error) {
 		case "affiliate_id":
 			err = parseID(text, &e.AffiliateID)
 		case "reverses":
-			// Refunds are recorded by a later version; the row says so itself.
+			reverses = text
 		default:
 			e.Metadata[name] = text
 		}
 		if err != nil {
 			return e, fmt.Errorf("%s: %.60q cannot be read", name, text)
 		}
+	}
+	if reverses != "" { // an id of the same table
+		e.ReversesKey = transaction.Key{SourceTable: e.SourceTable, OriginalID: reverses}
+		return e, nil
 	}
 	if e.CustomerID != "" && e.AffiliateID == uuid.Nil && e.Code == "" {
 		e.Code = r.spread(e.CustomerID)
