@@ -382,7 +382,7 @@ func TestImmutable(t *testing.T) {
 	w := busyWorld(t)
 	for table, mutable := range map[string][]string{
 		"transactions": {"status"},
-		"commissions":  {"status", "available_at", "payout_id"},
+		"commissions":  {"status", "available_at", "payout_id", "note"},
 	} {
 		columns := list[string](t, w.Pool, `
 			select attname::text from pg_attribute where attrelid = ('fature.' || $1)::regclass and attnum > 0 and not attisdropped`, table)

@@ -134,6 +134,7 @@ var guests = []guest{
 	{"hierarchy", "affiliates", []string{"parent_id", "level", "updated_at"}, "an affiliate's place is the tree's, and uplines are read with their standing"},
 	{"affiliate", "transactions", nil, "the customers of transactions that are taken back"},
 	{"commission", "affiliates", nil, "an assignment asks whether its affiliate is there"},
+	{"commission", "transactions", nil, "a line is voided under the lock of its transaction, with the lines of its refunds"},
 	{"", "affiliates", []string{"lifetime_volume", "lifetime_commissions", "updated_at"}, "the fold brings the totals"},
 	{"", "transactions", nil, "Verify compares the totals and the audit with them"},
 	{"", "commissions", nil, "Verify compares the totals and the audit with them"},

@@ -420,10 +420,14 @@ func (d deltas) add(t transaction.Transaction, lines []commission.Commission) {
 		d[t.AffiliateID] = own
 	}
 	for _, l := range lines {
-		earned := d[l.AffiliateID]
-		earned.commissions = earned.commissions.Add(l.FinalAmount)
-		d[l.AffiliateID] = earned
+		d.earn(l.AffiliateID, l.FinalAmount)
 	}
+}
+
+func (d deltas) earn(id uuid.UUID, amount decimal.Decimal) {
+	earned := d[id]
+	earned.commissions = earned.commissions.Add(amount)
+	d[id] = earned
 }
 
 // ids are in order, so that the same batch is always written the same way.

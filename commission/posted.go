@@ -68,6 +68,7 @@ type Commission struct {
 	ReversesID    *uuid.UUID      `db:"reverses_id"`
 	ReversesAt    *time.Time      `db:"reverses_at"`
 	PayoutID      *uuid.UUID      `db:"payout_id"`
+	Note          string          `db:"note"` // why it was adjusted or voided by hand
 	Calculation   Calculation     `db:"calculation"`
 	CreatedAt     time.Time       `db:"created_at"` // its transaction's
 	RecordedAt    time.Time       `db:"recorded_at"`
@@ -152,15 +153,22 @@ func QueueLines(b *pgx.Batch, into *[]Commission, transactions []uuid.UUID, at [
 var insertColumns = []string{
 	"id", "transaction_id", "transaction_at", "affiliate_id", "kind", "plan_id", "rule", "level",
 	"base_amount", "rate", "amount", "final_amount", "currency", "status", "available_at",
-	"reverses_id", "reverses_at", "calculation", "created_at", "recorded_at",
+	"reverses_id", "reverses_at", "note", "calculation", "created_at", "recorded_at",
 }
 
 func (c *Commission) values() ([]any, error) {
 	return []any{
 		pg.ID(c.ID), pg.IDOrNull(c.TransactionID), c.TransactionAt, pg.ID(c.AffiliateID), string(c.Kind), pg.IDOrNull(c.PlanID), c.Rule, int32(c.Level), //nolint:gosec // a depth
 		pg.Numeric(c.BaseAmount), pg.Numeric(c.Rate), pg.Numeric(c.Amount), pg.Numeric(c.FinalAmount), c.Currency, string(c.Status), c.AvailableAt,
-		pg.IDOrNull(c.ReversesID), c.ReversesAt, string(c.Calculation.AppendJSON(nil)), c.CreatedAt, c.RecordedAt,
+		pg.IDOrNull(c.ReversesID), c.ReversesAt, noteOrNull(c.Note), string(c.Calculation.AppendJSON(nil)), c.CreatedAt, c.RecordedAt,
 	}, nil
+}
+
+func noteOrNull(note string) *string {
+	if note == "" {
+		return nil
+	}
+	return &note
 }
 
 // QueueInsert posts a few lines by one statement.

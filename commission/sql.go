@@ -42,7 +42,7 @@ const (
 const (
 	columns = `id, transaction_id, transaction_at, statement_id, affiliate_id, kind::text, plan_id, rule, level,
 		base_amount, rate, amount, final_amount, currency, status::text, available_at,
-		reverses_id, reverses_at, payout_id, calculation, created_at, recorded_at`
+		reverses_id, reverses_at, payout_id, coalesce(note, '') as note, calculation, created_at, recorded_at`
 
 	selectCommission = `select ` + columns + ` from fature.commissions where id = $1`
 
@@ -64,22 +64,52 @@ const (
 			and created_at = any($2)
 		order by transaction_id, id`
 
+	selectCategory = `select category::text from fature.affiliates where id = $1`
+
+	// Before the lines, as a reversal does.
+	lockLinesTransactions = `
+		select from fature.transactions t
+		where (t.id, t.created_at) in (select c.transaction_id, c.transaction_at from fature.commissions c where c.id = any($1))
+		order by t.id for no key update`
+
+	lockLines = `select ` + columns + ` from fature.commissions where id = any($1) order by id for no key update`
+
+	voidLines = `
+		update fature.commissions set status = 'void', note = $3
+		where (id, created_at) in (select * from unnest($1::uuid[], $2::timestamptz[])) and created_at = any($2)
+		returning ` + columns
+
+	// A line's reversals are those of the transactions that take its own back.
+	voidReversals = `
+		with reversals as (
+			select c.id, c.created_at from fature.commissions e
+			join fature.transactions r on (r.reverses_id, r.reverses_at) = (e.transaction_id, e.transaction_at)
+			join fature.commissions c on (c.transaction_id, c.created_at) = (r.id, r.created_at)
+				and (c.reverses_id, c.reverses_at) = (e.id, e.created_at)
+			where (e.id, e.created_at) in (select * from unnest($1::uuid[], $2::timestamptz[])) and e.created_at = any($2)
+		)
+		update fature.commissions set status = 'void', note = $3
+		where (id, created_at) in (select * from reversals) and status in ('pending', 'approved')
+		returning ` + columns
+
+	lockCorrection = `select pg_advisory_xact_lock(hashtextextended($1 || $2, 0))`
+
 	selectCalculations = `
 		select id, amount, final_amount, calculation from fature.commissions where kind <> 'adjustment'`
 
 	insertCommissions = `
 		insert into fature.commissions (id, transaction_id, transaction_at, affiliate_id, kind, plan_id, rule, level,
 			base_amount, rate, amount, final_amount, currency, status, available_at, reverses_id, reverses_at,
-			calculation, created_at, recorded_at)
+			note, calculation, created_at, recorded_at)
 		select id, transaction_id, transaction_at, affiliate_id, kind::fature.commission_kind, plan_id, rule, level,
 			base_amount, rate, amount, final_amount, currency, status::fature.commission_status, available_at,
-			reverses_id, reverses_at, calculation::jsonb, created_at, recorded_at
+			reverses_id, reverses_at, note, calculation::jsonb, created_at, recorded_at
 		from unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::uuid[], $5::text[], $6::uuid[], $7::text[], $8::integer[],
 			$9::numeric[], $10::numeric[], $11::numeric[], $12::numeric[], $13::text[], $14::text[], $15::timestamptz[],
-			$16::uuid[], $17::timestamptz[], $18::text[], $19::timestamptz[], $20::timestamptz[])
+			$16::uuid[], $17::timestamptz[], $18::text[], $19::text[], $20::timestamptz[], $21::timestamptz[])
 			as l (id, transaction_id, transaction_at, affiliate_id, kind, plan_id, rule, level,
 			base_amount, rate, amount, final_amount, currency, status, available_at, reverses_id, reverses_at,
-			calculation, created_at, recorded_at)`
+			note, calculation, created_at, recorded_at)`
 )
 
 const (

@@ -295,9 +295,7 @@ func QueueAssignments(b *pgx.Batch, into Assignments, affiliates []uuid.UUID) {
 // Plan is the id of the plan that applies to an affiliate at a time: zero
 // where none does.
 func (all Assignments) Plan(m Member, at time.Time) uuid.UUID {
-	for _, whom := range []Assignment{
-		ForAffiliate(m.ID, uuid.Nil), ForCategory(m.Category, uuid.Nil), Default(uuid.Nil),
-	} {
+	for _, whom := range scopes(m) {
 		for _, a := range slices.Backward(all[whom]) {
 			if !a.From.After(at) {
 				return a.PlanID
@@ -305,4 +303,9 @@ func (all Assignments) Plan(m Member, at time.Time) uuid.UUID {
 		}
 	}
 	return uuid.Nil
+}
+
+// scopes are those that an affiliate is in, the strongest first.
+func scopes(m Member) []Assignment {
+	return []Assignment{ForAffiliate(m.ID, uuid.Nil), ForCategory(m.Category, uuid.Nil), Default(uuid.Nil)}
 }

@@ -30,7 +30,7 @@ grant update (parent_id, referral_code, category, status, level, lifetime_volume
 grant update (code, retired_at) on fature.referral_codes to fature_app;
 grant update (attributed_at, email_digest) on fature.customers to fature_app;
 grant update (status, plan_id, skipped, rated_at, rated_seq) on fature.transactions to fature_app;
-grant update (status, available_at, payout_id) on fature.commissions to fature_app;
+grant update (status, available_at, payout_id, note) on fature.commissions to fature_app;
 grant update (count, first_at, total, posted) on fature.rule_counters to fature_app;
 grant update (affiliate_id) on fature.affiliate_deltas to fature_app;
 grant update (holder, term, expires_at) on fature.leases to fature_app;

@@ -53,6 +53,7 @@ create table fature.commissions (
 	reverses_id    uuid,
 	reverses_at    timestamptz,
 	payout_id      uuid,
+	note           text, -- why it was adjusted or voided by hand
 	calculation    jsonb not null,
 	created_at     timestamptz not null,
 	recorded_at    timestamptz not null default clock_timestamp(),
