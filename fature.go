@@ -17,6 +17,7 @@
 package fature
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -46,6 +47,9 @@ type Config struct {
 	// Currency fixes the programme's, by ISO 4217. Defaults to that of its
 	// first plan.
 	Currency string
+	// SelfReferral is what becomes of an event whose customer is the affiliate
+	// itself. Defaults to BlockSelfReferral.
+	SelfReferral SelfReferral
 	// MaxDepth is the deepest level of the tree. Defaults to 255.
 	MaxDepth int
 	// Logger is told of background work and of retries. Defaults to silence.
@@ -65,6 +69,7 @@ func (c Config) Validate() error {
 	if c.Currency != "" {
 		check.Err("Currency", checkCurrency(c.Currency))
 	}
+	check.That(c.SelfReferral.valid(), "SelfReferral", "%.40q is not block, hold or allow", string(c.SelfReferral))
 	check.That(c.MaxDepth >= 0, "MaxDepth", "is negative")
 	return check.Done()
 }
@@ -92,6 +97,7 @@ type Program struct {
 	months   *partition.Months
 	log      *slog.Logger
 	now      func() time.Time
+	self     SelfReferral
 	currency *atomic.Pointer[string] // known once it is fixed, for it never changes
 	owned    *pgxpool.Pool           // what Close closes
 }
@@ -114,7 +120,7 @@ func New(ctx context.Context, c Config) (*Program, error) {
 	}
 	db := pg.In(c.Pool, c.Schema)
 	p := &Program{
-		db: db, log: c.Logger, now: c.Clock,
+		db: db, log: c.Logger, now: c.Clock, self: cmp.Or(c.SelfReferral, BlockSelfReferral),
 		months: partition.New(db), currency: new(atomic.Pointer[string]),
 	}
 	p.Hierarchy = hierarchy.New(db, hierarchy.Options{MaxDepth: c.MaxDepth})

@@ -112,11 +112,13 @@ func team(t *testing.T) *scenario.World {
 	w := scenario.New(t)
 	w.Affiliate("ana")
 	w.Affiliate("bia", scenario.Under("ana"))
-	w.Plan(`{"hold": "30d", "rules": [{"id": "sale", "on": ["sale"], "pay": {"percent": "10"},
-		"overrides": {"of": "amount", "inactive": "none", "steps": [{"percent": "5"}, {"percent": "1"}]}}],
-		"caps": [{"per": "affiliate", "period": "month", "max": "50.00"}]}`)
+	w.Plan(teamPlan)
 	return w
 }
+
+const teamPlan = `{"hold": "30d", "rules": [{"id": "sale", "on": ["sale"], "pay": {"percent": "10"},
+	"overrides": {"of": "amount", "inactive": "none", "steps": [{"percent": "5"}, {"percent": "1"}]}}],
+	"caps": [{"per": "affiliate", "period": "month", "max": "50.00"}]}`
 
 func refund(of transaction.Key, amount, key string) transaction.Event {
 	return transaction.Event{

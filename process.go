@@ -37,7 +37,8 @@ func (p *Program) process(ctx context.Context, tx pg.DB, rows []transaction.Tran
 		s.rows = append(s.rows, &rows[i])
 	}
 	var read, mark pgx.Batch
-	s.queue(&read)
+	s.queue(&read, nil)
+	s.knownSelves()
 	if err := pg.Send(ctx, tx, &read); err != nil {
 		return err
 	}
@@ -47,7 +48,7 @@ func (p *Program) process(ctx context.Context, tx pg.DB, rows []transaction.Tran
 	}
 	post := posting{totals: deltas{}, counters: s.changed}
 	for _, t := range s.rows {
-		lines, _, err := s.rated(t, p.instant())
+		lines, _, err := s.rated(t, p.self, p.instant())
 		if err != nil {
 			return fault.In("transaction "+t.ID.String(), err)
 		}

@@ -30,6 +30,8 @@ type standing struct {
 	uplines     map[uuid.UUID][]commission.Member
 	assignments commission.Assignments
 	attributed  map[string]time.Time
+	people      []affiliate.Person // of those affiliates that a customer may be
+	selves      map[uuid.UUID]bool // transactions whose customer is their affiliate
 	originals   map[uuid.UUID]*original
 	plans       map[uuid.UUID]*commission.Plan
 	facts       commission.Facts // counters as they are after the events rated so far
@@ -37,9 +39,10 @@ type standing struct {
 	seqs        []int64
 }
 
-// queue reads the uplines and plans of the affiliates, and since when there are
-// the customers, and draws the places in the order of rating.
-func (s *standing) queue(b *pgx.Batch) {
+// queue reads the uplines and plans of the affiliates, since when there are the
+// customers, and who the affiliates are that are asked for; and draws the places
+// in the order of rating.
+func (s *standing) queue(b *pgx.Batch, asked []uuid.UUID) {
 	s.assignments, s.attributed, s.facts, s.changed = commission.Assignments{}, map[string]time.Time{}, commission.Facts{}, commission.Facts{}
 	var ids []uuid.UUID
 	var customers []string
@@ -57,6 +60,9 @@ func (s *standing) queue(b *pgx.Batch) {
 	}
 	if len(customers) > 0 {
 		affiliate.QueueAttributed(b, s.attributed, customers)
+	}
+	if len(asked) > 0 {
+		affiliate.QueuePeople(b, &s.people, asked)
 	}
 	if len(s.rows) > 0 {
 		transaction.QueueSeqs(b, &s.seqs, len(s.rows))
@@ -128,9 +134,9 @@ func (s *standing) input(t *transaction.Transaction) commission.Input {
 }
 
 // rated marks a transaction as rated and gives its lines.
-func (s *standing) rated(t *transaction.Transaction, now time.Time) ([]commission.Commission, []commission.Skip, error) {
+func (s *standing) rated(t *transaction.Transaction, policy SelfReferral, now time.Time) ([]commission.Commission, []commission.Skip, error) {
 	in := s.input(t)
-	outcome, err := commission.Rate(in, s.facts)
+	outcome, err := s.rate(t, in, policy)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -138,8 +144,6 @@ func (s *standing) rated(t *transaction.Transaction, now time.Time) ([]commissio
 	maps.Copy(s.changed, outcome.Counters)
 	if t.ReversesID != nil {
 		s.originals[*t.ReversesID].took(t)
-	} else if in.Plan != nil {
-		t.PlanID = &in.Plan.ID
 	}
 	t.Status, t.RatedAt, t.RatedSeq = transaction.Processed, &now, &s.seqs[0]
 	s.seqs = s.seqs[1:]
@@ -155,12 +159,32 @@ func (s *standing) rated(t *transaction.Transaction, now time.Time) ([]commissio
 	return lines, outcome.Skipped, nil
 }
 
+// rate rates an event, unless its customer is the affiliate itself and that is
+// blocked.
+func (s *standing) rate(t *transaction.Transaction, in commission.Input, policy SelfReferral) (commission.Outcome, error) {
+	self := s.selves[t.ID]
+	if self && policy == BlockSelfReferral {
+		return commission.Outcome{Skipped: selfReferred}, nil
+	}
+	if in.Plan != nil && in.Original == nil {
+		t.PlanID = &in.Plan.ID
+	}
+	outcome, err := commission.Rate(in, s.facts)
+	if self && policy == HoldSelfReferral {
+		for i := range outcome.Lines {
+			outcome.Lines[i].AvailableAt = heldForGood
+		}
+	}
+	return outcome, err
+}
+
 // claim takes the keys of the new events, and reads what their rating needs
 // and what the repeated ones are.
 func (r *recording) claim(ctx context.Context, tx *pg.Tx, attributions []attribution) (*standing, error) {
 	now := r.p.instant()
 	s := &standing{originals: map[uuid.UUID]*original{}}
 	var claims, repeated []transaction.Claim
+	var asked []uuid.UUID
 	for _, it := range r.items {
 		if it.repeats != nil {
 			repeated = append(repeated, *it.repeats)
@@ -169,6 +193,9 @@ func (r *recording) claim(ctx context.Context, tx *pg.Tx, attributions []attribu
 			continue
 		}
 		it.row = newRow(it, now)
+		if it.mayBeSelf(r.p.self) {
+			asked = append(asked, it.earner)
+		}
 		if !it.event.Pending {
 			s.rows = append(s.rows, &it.row)
 		}
@@ -186,7 +213,7 @@ func (r *recording) claim(ctx context.Context, tx *pg.Tx, attributions []attribu
 		transaction.QueueClaim(&b, &taken, claims)
 	}
 	owners := queueAttributions(&b, attributions)
-	s.queue(&b)
+	s.queue(&b, asked)
 	before.queue(&b, repeated)
 	if err := pg.Send(ctx, tx.DB, &b); err != nil {
 		return nil, err
@@ -200,6 +227,9 @@ func (r *recording) claim(ctx context.Context, tx *pg.Tx, attributions []attribu
 		a.by.ownerDiffers = owner != nil && *owner != a.by.earner
 	}
 	s.index()
+	if err := r.findSelves(s); err != nil {
+		return nil, err
+	}
 	return s, r.repeat(before)
 }
 
@@ -301,7 +331,7 @@ func (r *recording) rate(ctx context.Context, tx *pg.Tx, s *standing) error {
 			err = s.link(it)
 		}
 		if err == nil {
-			it.lines, it.skipped, err = s.rated(&it.row, it.row.RecordedAt)
+			it.lines, it.skipped, err = s.rated(&it.row, r.p.self, it.row.RecordedAt)
 		}
 		if err != nil {
 			r.refuse(i, err)

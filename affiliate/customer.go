@@ -82,6 +82,66 @@ func (s *Customers) Attribute(ctx context.Context, a Attribution) (Owner, error)
 	return owner, fail("attribute", err)
 }
 
+// ErrTransferred is returned where a customer changed owner at or after the
+// moment of a transfer.
+var ErrTransferred = fault.New(fault.Conflict, "the customer changed owner at that moment or later")
+
+// Transfer makes a customer another affiliate's from a time on; zero is now.
+// What it earned before stays whose it was, and its windows still begin with
+// its first attribution. A customer that is the affiliate's already stays as it
+// is. Errors: InvalidError by field, ErrCustomerNotFound, ErrTransferred.
+func (s *Customers) Transfer(ctx context.Context, customerID string, to uuid.UUID, from time.Time) (Owner, error) {
+	if to == uuid.Nil {
+		return Owner{}, fail("transfer", fault.Field("affiliate_id", "is empty"))
+	}
+	owner, err := s.transfer(ctx, Owner{CustomerID: customerID, AffiliateID: &to, From: from})
+	return owner, fail("transfer", err)
+}
+
+// Release makes a customer nobody's from a time on; zero is now. Whoever brings
+// it after that owns it. Errors: those of Transfer.
+func (s *Customers) Release(ctx context.Context, customerID string, from time.Time) error {
+	_, err := s.transfer(ctx, Owner{CustomerID: customerID, From: from})
+	return fail("release", err)
+}
+
+func (s *Customers) transfer(ctx context.Context, o Owner) (Owner, error) {
+	if o.From.IsZero() {
+		o.From = time.Now()
+	}
+	o.From = o.From.UTC().Truncate(time.Microsecond)
+	var c fault.Check
+	c.Err("customer_id", checkCustomerID(o.CustomerID))
+	c.That(o.From.Year() >= 2000 && !o.From.After(time.Now().Add(24*time.Hour)), "from", "is before the year 2000 or more than 24 hours ahead")
+	if err := c.Done(); err != nil {
+		return Owner{}, err
+	}
+	err := pg.InTx(ctx, s.db, func(tx pg.DB) error {
+		var owners []Owner
+		var b pgx.Batch
+		b.Queue(lockCustomers, []string{o.CustomerID})
+		pg.Queue(&b, &owners, selectOwners, []string{o.CustomerID})
+		if err := pg.Send(ctx, tx, &b); err != nil {
+			return err
+		}
+		if len(owners) == 0 {
+			return ErrCustomerNotFound
+		}
+		if last := owners[len(owners)-1]; same(last.AffiliateID, o.AffiliateID) && !last.From.After(o.From) {
+			o = last
+			return nil
+		}
+		tag, err := tx.Exec(ctx, insertTransfer, pg.NewID(), o.CustomerID, o.AffiliateID, o.From)
+		if err == nil && tag.RowsAffected() == 0 {
+			err = ErrTransferred
+		}
+		return err
+	})
+	return o, err
+}
+
+func same(a, b *uuid.UUID) bool { return a == b || a != nil && b != nil && *a == *b }
+
 // Owner tells whose a customer was at a time, or ErrCustomerNotFound.
 func (s *Customers) Owner(ctx context.Context, customerID string, at time.Time) (Owner, error) {
 	owners, err := s.Owners(ctx, customerID)

@@ -97,6 +97,10 @@ const (
 
 	selectAffiliatesThere = `select id from fature.affiliates where id = any($1)`
 
+	selectPeople = `
+		select a.id, a.user_id, u.email_canon, coalesce(u.original_id, '') as original_id
+		from fature.affiliates a join fature.users u on u.id = a.user_id where a.id = any($1)`
+
 	selectReferrers = `
 		select lower(code collate "C") as code, affiliate_id from fature.referral_codes where lower(code collate "C") = any($1)`
 
@@ -127,6 +131,11 @@ const (
 		select id, attributed_at from fature.customers where id in (
 			select customer_id from fature.transactions
 			where (id, created_at) in (select * from unnest($1::uuid[], $2::timestamptz[])) and created_at = any($2))`
+
+	insertTransfer = `
+		insert into fature.customer_owners (id, customer_id, affiliate_id, from_at)
+		select $1, $2, $3, $4
+		where not exists (select from fature.customer_owners where customer_id = $2 and from_at >= $4)`
 
 	// The earliest attribution of a customer is when the programme first knew it.
 	insertCustomers = `

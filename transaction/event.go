@@ -65,6 +65,10 @@ type Event struct {
 	Code        string // a referral code, without regard to case
 	CustomerID  string // the host's own id of its customer
 
+	// CustomerEmail tells a customer who is the affiliate itself. It is compared
+	// without regard to case and plus-addresses, and not stored.
+	CustomerEmail string
+
 	Type     Type
 	Amount   decimal.Decimal // not negative, in Currency, at most its decimals
 	Currency string          // ISO 4217; empty is the programme's
@@ -130,6 +134,7 @@ func (e Event) Validate(currency string, now time.Time) error {
 	c.That(!e.At.After(now.Add(24*time.Hour)), "at", "is more than 24 hours ahead")
 	c.Err("code", checkText(e.Code, maxCode))
 	c.Err("customer_id", checkText(e.CustomerID, maxText))
+	c.Err("customer_email", checkText(e.CustomerEmail, maxText))
 	c.Err("", e.Key().Validate())
 	e.checkReverses(&c)
 	c.Err("metadata", checkMetadata(e.Metadata))

@@ -56,7 +56,6 @@ call fature.audit_table('referral_codes');
 create table fature.customers (
 	id            text not null constraint customers_pkey primary key,
 	attributed_at timestamptz not null,
-	email_digest  bytea,
 	created_at    timestamptz not null default now()
 );
 call fature.audit_table('customers');
