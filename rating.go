@@ -26,7 +26,7 @@ import (
 // pending ones that are processed later.
 type standing struct {
 	rows        []*transaction.Transaction // to be rated, in order
-	ancestors   []hierarchy.Ancestor
+	lines       hierarchy.Uplines
 	uplines     map[uuid.UUID][]commission.Member
 	assignments commission.Assignments
 	attributed  map[string]time.Time
@@ -55,7 +55,7 @@ func (s *standing) queue(b *pgx.Batch, asked []uuid.UUID) {
 		}
 	}
 	if len(ids) > 0 {
-		hierarchy.QueueUplines(b, &s.ancestors, ids)
+		hierarchy.QueueUplines(b, &s.lines, ids)
 		commission.QueueAssignments(b, s.assignments, ids)
 	}
 	if len(customers) > 0 {
@@ -71,12 +71,24 @@ func (s *standing) queue(b *pgx.Batch, asked []uuid.UUID) {
 
 // index gives each affiliate its upline, itself first.
 func (s *standing) index() {
-	s.uplines = make(map[uuid.UUID][]commission.Member)
-	for _, a := range s.ancestors {
-		s.uplines[a.DescendantID] = append(s.uplines[a.DescendantID], commission.Member{
-			ID: a.AncestorID, Active: a.Status == string(affiliate.Active), Category: affiliate.Category(a.Category),
-		})
+	s.uplines = make(map[uuid.UUID][]commission.Member, len(s.rows))
+	for _, t := range s.rows {
+		if _, done := s.uplines[t.AffiliateID]; !done {
+			s.uplines[t.AffiliateID] = members(&s.lines, t.AffiliateID)
+		}
 	}
+}
+
+func members(lines *hierarchy.Uplines, id uuid.UUID) []commission.Member {
+	ids := lines.Of(id)
+	upline := make([]commission.Member, len(ids))
+	for i, id := range ids {
+		standing := lines.Standing(id)
+		upline[i] = commission.Member{
+			ID: id, Active: standing.Status == string(affiliate.Active), Category: affiliate.Category(standing.Category),
+		}
+	}
+	return upline
 }
 
 // recall reads the plans that apply, most often out of memory, and locks and
