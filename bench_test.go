@@ -264,6 +264,50 @@ func BenchmarkRecord(b *testing.B) {
 	}
 }
 
+// BenchmarkRecordMemory is what plans cost that remember: a customer's limit and
+// an affiliate's tiers are two counters an event, a cap per affiliate one for
+// each of its lines.
+func BenchmarkRecordMemory(b *testing.B) {
+	m := openMarket(b)
+	const batch = 1000
+	from := time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC)
+	for _, memory := range []string{"limit=none", "two_counters", "affiliate_caps"} {
+		doc := m.plan.Document
+		doc.Name = memory
+		switch memory {
+		case "two_counters":
+			first := commission.Rule{
+				ID: "first", On: []transaction.Type{transaction.Sale}, Limit: commission.Limit{Count: 1}, Pay: commission.Pay{Flat: "1.00"},
+			}
+			sale := doc.Rules[0]
+			sale.Pay = commission.Pay{Tiers: commission.Tiers{Mode: commission.Marginal, Scope: commission.Month, Steps: []commission.TierStep{
+				{UpTo: "1000.00", Percent: "10"}, {Percent: "12"},
+			}}}
+			doc.Rules = []commission.Rule{sale, first}
+		case "affiliate_caps":
+			doc.Caps = []commission.Cap{{Per: commission.PerAffiliate, Period: commission.Month, Max: "1000000.00"}}
+		}
+		plan, err := m.Plans.Publish(b.Context(), doc)
+		require.NoError(b, err)
+		from = from.AddDate(0, 0, 1)
+		require.NoError(b, m.Plans.Assign(b.Context(), commission.ForCategory(affiliate.Standard, plan.ID).Since(from)))
+		b.Run(memory, func(b *testing.B) {
+			for b.Loop() {
+				b.StopTimer()
+				events := m.events(batch)
+				for i := range events {
+					events[i].CustomerID = fmt.Sprint("c", m.order.Add(1))
+				}
+				b.StartTimer()
+				_, err := m.Record(b.Context(), events...)
+				require.NoError(b, err)
+			}
+			rate(b, batch)
+		})
+	}
+	require.NoError(b, m.Plans.Assign(b.Context(), commission.ForCategory(affiliate.Standard, m.plan.ID).Since(from.AddDate(0, 0, 1))))
+}
+
 // BenchmarkRecordWriters is the same by several at once.
 func BenchmarkRecordWriters(b *testing.B) {
 	m := openMarket(b)
@@ -333,6 +377,38 @@ func BenchmarkRecordOne(b *testing.B) {
 			_, err := m.WithTx(tx).Record(b.Context(), m.events(1)...)
 			return err
 		})
+	})
+}
+
+// BenchmarkRating is the part of a batch that is rating: the engine alone, of
+// the same events.
+func BenchmarkRating(b *testing.B) {
+	m := openMarket(b)
+	const batch = 1000
+	upline := make(map[uuid.UUID][]commission.Member, len(m.ids))
+	for _, l := range m.lines {
+		upline[l[0].ID] = l
+	}
+	b.Run("limit=record", func(b *testing.B) {
+		for b.Loop() {
+			b.StopTimer()
+			events := m.events(batch)
+			b.StartTimer()
+			_, err := m.Record(b.Context(), events...)
+			require.NoError(b, err)
+		}
+		rate(b, batch)
+	})
+	b.Run("rate", func(b *testing.B) {
+		events := m.events(batch)
+		for b.Loop() {
+			for _, e := range events {
+				if _, err := commission.Rate(commission.Input{Plan: m.plan, Event: e, Upline: upline[e.AffiliateID]}, nil); err != nil {
+					b.Fatal(err)
+				}
+			}
+		}
+		rate(b, batch)
 	})
 }
 
