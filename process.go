@@ -2,10 +2,16 @@ package fature
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/fature/fature/commission"
 	"github.com/fature/fature/internal/fault"
 	"github.com/fature/fature/internal/pg"
 	"github.com/fature/fature/transaction"
@@ -15,24 +21,40 @@ import (
 // and the standing of now and the plan of their own time, and tells how many
 // it did: 0 is none left. Several processes may call it at once; each takes
 // other transactions.
+//
+// One that cannot be rated, since this program does not know its plan's rules
+// or no row could hold its lines, counts too and holds up no other: it becomes
+// failed, its Skipped says why, and the Logger is warned.
+// Transactions.List finds the failed ones, and Transactions.Requeue makes them
+// pending again. An error of Process itself changes nothing.
 func (p *Program) Process(ctx context.Context, limit int) (int, error) {
 	if limit < 1 || limit > MaxBatch {
 		return 0, pg.Fail("fature: process", fault.Field("limit", "%d is not between 1 and %d", limit, MaxBatch), nil)
 	}
 	done := 0
+	var failed []error
 	err := pg.InTx(ctx, p.db, func(tx pg.DB) error {
+		done, failed = 0, nil
 		rows, err := transaction.ClaimPending(ctx, tx, limit)
 		if err != nil || len(rows) == 0 {
-			done = 0
 			return err
 		}
 		done = len(rows)
-		return p.process(ctx, tx, rows)
+		failed, err = p.process(ctx, tx, rows)
+		return err
 	})
-	return done, pg.Fail("fature: process", err, nil)
+	if err != nil {
+		return 0, pg.Fail("fature: process", err, nil)
+	}
+	if len(failed) > 0 {
+		p.log.WarnContext(ctx, "fature: pending transactions failed", "transactions", len(failed), "first", failed[0])
+	}
+	return done, nil
 }
 
-func (p *Program) process(ctx context.Context, tx pg.DB, rows []transaction.Transaction) error {
+// process rates transactions and stores what became of them. It tells why some
+// failed.
+func (p *Program) process(ctx context.Context, tx pg.DB, rows []transaction.Transaction) (failed []error, err error) {
 	ids := make([]uuid.UUID, len(rows))
 	list := make([]*transaction.Transaction, len(rows))
 	for i := range rows {
@@ -42,24 +64,76 @@ func (p *Program) process(ctx context.Context, tx pg.DB, rows []transaction.Tran
 	var read, mark pgx.Batch
 	s.queue(&read, ids, len(rows))
 	if err := pg.Send(ctx, tx, &read); err != nil {
-		return err
+		return nil, err
 	}
 	s.index()
-	plans, err := s.plans(ctx, p.Plans.On(tx), list)
+	plans, refused, err := s.usable(ctx, p.Plans.On(tx), list)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	post := posting{totals: deltas{}}
 	for _, t := range list {
-		lines, _, err := s.rated(t, plans[s.planOf(t)], p.instant())
+		id := s.planOf(t)
+		var lines []commission.Commission
+		err := refused[id]
+		if err == nil {
+			lines, _, err = s.rated(t, plans[id], p.instant())
+		}
+		if unratable(err) {
+			failed = append(failed, fault.In("transaction "+t.ID.String(), err))
+			err = fail(t, err)
+		}
 		if err != nil {
-			return fault.In("transaction "+t.ID.String(), err)
+			return nil, err
 		}
 		post.add(*t, lines)
 	}
-	transaction.QueueProcessed(&mark, rows)
+	transaction.QueueRated(&mark, rows)
 	if err := post.write(ctx, tx, &mark); err != nil {
-		return err
+		return nil, err
 	}
-	return pg.Send(ctx, tx, &mark)
+	return failed, pg.Send(ctx, tx, &mark)
+}
+
+// usable reads the plans of transactions, and tells which this program refuses.
+func (s *standing) usable(ctx context.Context, from *commission.Plans, rows []*transaction.Transaction) (
+	plans map[uuid.UUID]*commission.Plan, refused map[uuid.UUID]error, err error,
+) {
+	plans, err = s.plans(ctx, from, rows)
+	if !unratable(err) {
+		return plans, nil, err
+	}
+	plans, refused = map[uuid.UUID]*commission.Plan{}, map[uuid.UUID]error{}
+	for _, t := range rows {
+		id := s.planOf(t)
+		if plans[id] != nil || refused[id] != nil {
+			continue
+		}
+		own, err := s.plans(ctx, from, []*transaction.Transaction{t})
+		switch {
+		case unratable(err):
+			refused[id] = fault.In("plan "+id.String(), err)
+		case err != nil:
+			return nil, nil, err
+		}
+		maps.Copy(plans, own)
+	}
+	return plans, refused, nil
+}
+
+// unratable tells an error that is about a transaction or its plan: of what is
+// asked for, and not of the database, which may answer otherwise the next time.
+func unratable(err error) bool {
+	var server *pgconn.PgError
+	return errors.Is(err, fault.Invalid) && !errors.As(err, &server)
+}
+
+// fail marks a transaction as failed, and says why as rating says why it posted
+// no line.
+func fail(t *transaction.Transaction, why error) (err error) {
+	t.Status = transaction.Failed
+	t.Skipped, err = json.Marshal([]commission.Skip{{
+		Reason: commission.ReasonUnratable, Detail: fmt.Sprintf("%.500s", why.Error()),
+	}})
+	return err
 }

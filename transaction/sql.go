@@ -57,10 +57,14 @@ const (
 		select ` + columns + ` from fature.transactions
 		where status = 'pending' order by created_at, id limit $1 for no key update skip locked`
 
-	updateProcessed = `
+	updateRated = `
 		update fature.transactions t
-		set status = 'processed', skipped = r.skipped::jsonb, rated_at = r.rated_at, rated_seq = r.rated_seq
-		from unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::timestamptz[], $5::bigint[])
-			as r (id, created_at, skipped, rated_at, rated_seq)
+		set status = r.status::fature.transaction_status, skipped = r.skipped::jsonb, rated_at = r.rated_at, rated_seq = r.rated_seq
+		from unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::text[], $5::timestamptz[], $6::bigint[])
+			as r (id, created_at, status, skipped, rated_at, rated_seq)
 		where (t.id, t.created_at) = (r.id, r.created_at)`
+
+	// No key of a month: failed ones are few, and their ids say little of when.
+	updateRequeued = `
+		update fature.transactions set status = 'pending', skipped = null where id = any($1) and status = 'failed'`
 )

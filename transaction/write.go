@@ -119,15 +119,16 @@ func ClaimPending(ctx context.Context, tx pg.DB, limit int) ([]Transaction, erro
 	return pg.All[Transaction](ctx, tx, claimPending, limit)
 }
 
-// QueueProcessed marks transactions as rated.
-func QueueProcessed(b *pgx.Batch, list []Transaction) {
+// QueueRated stores what became of pending transactions: processed or failed.
+func QueueRated(b *pgx.Batch, list []Transaction) {
 	n := len(list)
-	ids, at, skipped := make([]uuid.UUID, n), make([]time.Time, n), make([]*string, n)
+	ids, at, status, skipped := make([]uuid.UUID, n), make([]time.Time, n), make([]string, n), make([]*string, n)
 	rated, seqs := make([]*time.Time, n), make([]*int64, n)
 	for i, t := range list {
-		ids[i], at[i], skipped[i], rated[i], seqs[i] = t.ID, t.CreatedAt, nilText(string(t.Skipped)), t.RatedAt, t.RatedSeq
+		ids[i], at[i], status[i], skipped[i] = t.ID, t.CreatedAt, string(t.Status), nilText(string(t.Skipped))
+		rated[i], seqs[i] = t.RatedAt, t.RatedSeq
 	}
-	b.Queue(updateProcessed, ids, at, skipped, rated, seqs)
+	b.Queue(updateRated, ids, at, status, skipped, rated, seqs)
 }
 
 // Differs names the first field in which an event differs from the
