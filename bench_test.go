@@ -59,27 +59,30 @@ var (
 // openMarket is made once for all benchmarks of the run.
 func openMarket(b *testing.B) *market {
 	b.Helper()
-	marketOnce.Do(func() { theMarket = newMarket(b) })
+	marketOnce.Do(func() {
+		m := newMarket(b, testenv.Pool(b), benchSize("FATURE_BENCH_AFFILIATES", 2_000, 100_000))
+		m.fill(b, benchSize("FATURE_BENCH_ROWS", 0, 1_000_000))
+		theMarket = m
+	})
 	if theMarket == nil {
 		b.Fatal("the market could not be made")
 	}
 	return theMarket
 }
 
-func newMarket(b *testing.B) *market {
+func newMarket(b testing.TB, pool *pgxpool.Pool, affiliates int) *market {
 	b.Helper()
-	pool := testenv.Pool(b)
 	p, err := fature.New(b.Context(), fature.Config{Pool: pool, Currency: "BRL"})
 	require.NoError(b, err)
 	m := &market{Program: p, pool: pool}
 	m.publish(b)
-	m.grow(b, benchSize("FATURE_BENCH_AFFILIATES", 2_000, 100_000))
-	m.fill(b, benchSize("FATURE_BENCH_ROWS", 0, 1_000_000))
+	m.grow(b, affiliates)
 	return m
 }
 
 // publish puts a plan of level 0 and nine overrides into force.
-func (m *market) publish(b *testing.B) {
+func (m *market) publish(b testing.TB) {
+	b.Helper()
 	doc := commission.Document{
 		Name: "market", Currency: "BRL", Rules: []commission.Rule{{
 			ID: "sale", On: []transaction.Type{transaction.Sale}, Pay: commission.Pay{Percent: "10"},
@@ -99,7 +102,8 @@ func (m *market) publish(b *testing.B) {
 
 // grow makes a random recursive tree, each under one made before it: its depth
 // grows with the logarithm, and is ten in the mean at 100,000.
-func (m *market) grow(b *testing.B, n int) {
+func (m *market) grow(b testing.TB, n int) {
+	b.Helper()
 	start := time.Now()
 	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // always the same tree
 	m.ids, m.lines = make([]uuid.UUID, n), make([][]commission.Member, n)
@@ -198,7 +202,8 @@ func (m *market) copy(b *testing.B, to copier, rows, lines [][]any) {
 
 // audited sets how the inserts of transactions and lines are audited, until
 // the benchmark ends.
-func (m *market) audited(b *testing.B, mode string) {
+func (m *market) audited(b testing.TB, mode string) {
+	b.Helper()
 	set := func(mode string) {
 		_, err := m.pool.Exec(context.Background(),
 			"update fature.audit_policy set mode = $1 where table_name in ('transactions', 'commissions')", mode)

@@ -34,8 +34,9 @@ type standing struct {
 	selves      map[uuid.UUID]bool // transactions whose customer is their affiliate
 	originals   map[uuid.UUID]*original
 	plans       map[uuid.UUID]*commission.Plan
-	facts       commission.Facts // counters as they are after the events rated so far
-	changed     commission.Facts // those to be written
+	refused     map[uuid.UUID]error // plans that this program cannot rate by
+	facts       commission.Facts    // counters as they are after the events rated so far
+	changed     commission.Facts    // those to be written
 	seqs        []int64
 }
 
@@ -91,18 +92,11 @@ func members(lines *hierarchy.Uplines, id uuid.UUID) []commission.Member {
 	return upline
 }
 
-// recall reads the plans that apply, most often out of memory, and locks and
-// reads the counters that they need. The order of rating is drawn again after
+// recall reads the plans that apply, and locks and reads the counters that they
+// need. The order of rating is drawn again after
 // that, so that for every counter it is the order of its changes.
 func (s *standing) recall(ctx context.Context, tx pg.DB, from *commission.Plans) error {
-	var ids []uuid.UUID
-	for _, t := range s.rows {
-		if id := s.planOf(t); id != uuid.Nil && !slices.Contains(ids, id) {
-			ids = append(ids, id)
-		}
-	}
-	var err error
-	if s.plans, err = from.GetAll(ctx, ids); err != nil {
+	if err := s.readPlans(ctx, from); err != nil {
 		return err
 	}
 	var needs []commission.Need
@@ -174,6 +168,9 @@ func (s *standing) rated(t *transaction.Transaction, policy SelfReferral, now ti
 // rate rates an event, unless its customer is the affiliate itself and that is
 // blocked.
 func (s *standing) rate(t *transaction.Transaction, in commission.Input, policy SelfReferral) (commission.Outcome, error) {
+	if err := s.refused[s.planOf(t)]; err != nil {
+		return commission.Outcome{}, err
+	}
 	self := s.selves[t.ID]
 	if self && policy == BlockSelfReferral {
 		return commission.Outcome{Skipped: selfReferred}, nil
@@ -453,7 +450,7 @@ type deltas map[uuid.UUID]delta
 type delta struct{ volume, commissions decimal.Decimal }
 
 func (d deltas) add(t transaction.Transaction, lines []commission.Commission) {
-	if t.Status == transaction.Pending {
+	if t.Status == transaction.Pending || t.Status == transaction.Failed {
 		return
 	}
 	if !t.Volume.IsZero() {

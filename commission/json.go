@@ -115,6 +115,9 @@ func (s Skip) MarshalJSON() ([]byte, error) {
 	b = appendText(append(b, `,"reason":`...), string(s.Reason))
 	b = appendNonzero(b, `,"breakage":`, s.Breakage)
 	b = appendNonzero(b, `,"capped":`, s.Capped)
+	if s.Detail != "" {
+		b = appendText(append(b, `,"detail":`...), s.Detail)
+	}
 	return append(b, '}'), nil
 }
 

@@ -47,6 +47,8 @@ type Skip struct {
 	// Capped is the amount of a line that a cap took whole; it is not
 	// breakage.
 	Capped decimal.Decimal `json:"capped,omitzero"`
+	// Detail says what was wrong, in words, where the reason is unratable.
+	Detail string `json:"detail,omitempty"`
 }
 
 // Reason is why a rule or a level posted no line.
@@ -69,6 +71,7 @@ const (
 	ReasonZero         Reason = "zero"               // the line rounds to zero
 	ReasonCap          Reason = "cap"                // a cap took the whole line
 	ReasonVoid         Reason = "void"               // the line to be reversed is void
+	ReasonUnratable    Reason = "unratable"          // a pending transaction that failed: this program cannot rate it, or its plan
 )
 
 // Outcome is what an event earns: the lines in the order of rules and levels,
