@@ -94,7 +94,7 @@ func TestVectors(t *testing.T) {
 			})
 		}
 	}
-	require.GreaterOrEqual(t, cases, 80)
+	require.GreaterOrEqual(t, cases, 240)
 }
 
 func readVectors(t *testing.T, file string) []vector {
