@@ -62,13 +62,16 @@ func then(i int) string {
 // itself taken money back, it pays that again.
 func (c *Calculation) giveBack() string {
 	v := c.Reversed
-	verb := "gives back"
+	verb, had := "gives back", "earned"
 	if v.Final.IsNegative() {
-		verb = "gets back"
+		verb, had = "gets back", "gave back"
 	}
-	part := v.part(v.Final, c.Rounding, c.Digits)
-	return fmt.Sprintf("%s %s of %s, because a %s takes back %s of %s",
-		verb, c.money(part.Abs()), c.money(v.Final.Abs()), c.Event, c.money(c.Base), c.money(v.Of))
+	text := fmt.Sprintf("%s %s of the %s it %s, because a %s takes back", verb,
+		c.money(v.part(v.Final, c.Rounding, c.Digits).Abs()), c.money(v.Final.Abs()), had, c.Event)
+	if v.Of.IsZero() {
+		return text + " the transaction"
+	}
+	return fmt.Sprintf("%s %s of %s", text, c.money(c.Base), c.money(v.Of))
 }
 
 // topUp is what a table adds for an event, or takes off, and why.
@@ -77,13 +80,15 @@ func (c *Calculation) topUp() string {
 	if c.Rounded.IsNegative() {
 		verb = "gives back"
 	}
-	text := fmt.Sprintf("%s %s for a %s of %s: by %s tiers", verb, c.money(c.Rounded.Abs()), c.Event, c.money(c.Base), t.Mode)
-	due := c.Rounded.Add(t.Posted)
+	text := fmt.Sprintf("%s %s for a %s of %s", verb, c.money(c.Rounded.Abs()), c.Event, c.money(c.Base))
 	if t.Bucket == string(EachTransaction) {
-		return fmt.Sprintf("%s, it comes to %s", text, c.money(due))
+		return fmt.Sprintf("%s by %s tiers", text, t.Mode)
 	}
-	return fmt.Sprintf("%s, the sum %s of %s comes to %s, and %s of that was earned before",
-		text, stretch(t.Bucket), c.money(t.Sum), c.money(due), c.money(t.Posted))
+	text = fmt.Sprintf("%s: %s tiers on the %s %s come to %s", text, t.Mode, c.money(t.Sum), stretch(t.Bucket), c.money(c.Rounded.Add(t.Posted)))
+	if t.Posted.IsZero() {
+		return text
+	}
+	return fmt.Sprintf("%s, less %s credited before", text, c.money(t.Posted))
 }
 
 // stretch says in words which stretch of time a bucket is.
@@ -91,16 +96,16 @@ func stretch(bucket string) string {
 	period, date, _ := strings.Cut(bucket, " ")
 	switch Period(period) {
 	case Day:
-		return "of " + date
+		return "on " + date
 	case Week:
-		return "of the week from " + date
+		return "in the week from " + date
 	case Month:
-		return "of the month " + date
+		return "in the month " + date
 	case EachTransaction:
 		return "of the transaction"
 	case Lifetime:
 	}
-	return "of all time"
+	return "over all time"
 }
 
 // holder says in words whose cap it is, and of which stretch of time.
@@ -138,7 +143,7 @@ func (c *Calculation) steps() []string {
 		steps = append(steps, "Level 0: "+c.arithmetic(*c.Own))
 	}
 	if c.Reversed != nil {
-		steps = append(steps, c.share())
+		steps = append(steps, c.shares()...)
 	} else {
 		steps = append(steps, c.arithmetic(c.Term))
 	}
@@ -163,11 +168,11 @@ func (c *Calculation) arithmetic(t Term) string {
 		terms = fmt.Sprintf("%s × %d", plain(t.Rate), t.Times)
 	}
 	text := fmt.Sprintf("%s = %s, rounded %s to %d decimals: %s.",
-		terms, plain(t.Unrounded), strings.ReplaceAll(string(c.Rounding), "_", " "), c.Digits, c.money(rounded))
+		terms, plain(t.Unrounded), c.mode(), c.Digits, c.money(rounded))
 	switch {
 	case t.Tiers != nil:
 		return c.around(t, text)
-	case t.Excess != nil:
+	case t.Excess != nil && !t.Excess.Below.IsZero():
 		return fmt.Sprintf("%s %% less %s %% paid below is %s %%. ", plain(t.Excess.Percent), plain(t.Excess.Below), plain(t.Rate)) + text
 	}
 	return text
@@ -178,7 +183,7 @@ func (c *Calculation) around(t Term, text string) string {
 	if t.Tiers.Bucket == string(EachTransaction) {
 		return text
 	}
-	return fmt.Sprintf("The sum %s, with this %s of %s, is %s. %s Less %s earned before: %s.",
+	return fmt.Sprintf("The sum %s, this %s of %s included, is %s. %s Less %s credited before: %s.",
 		stretch(t.Tiers.Bucket), c.Event, c.money(t.Base), c.money(t.Tiers.Sum), text, c.money(t.Tiers.Posted), c.money(t.Rounded))
 }
 
@@ -199,20 +204,35 @@ func (c *Calculation) parts(t *TierSum) string {
 	return strings.Join(terms, " + ")
 }
 
-// share is the arithmetic of a reversal.
-func (c *Calculation) share() string {
+// shares is the arithmetic of a reversal: of the line, and of what caps had
+// left of it.
+func (c *Calculation) shares() []string {
 	v := c.Reversed
+	steps := []string{fmt.Sprintf("Of the transaction of %s, this %s takes back %s; %s was taken back before.",
+		c.money(v.Of), c.Event, c.money(c.Base), c.money(v.Before))}
 	if v.Of.IsZero() {
-		return fmt.Sprintf("The transaction of %s is taken back whole by this %s, and with it the whole line: %s.",
-			c.money(v.Of), c.Event, c.money(v.part(v.Final, c.Rounding, c.Digits).Neg()))
+		steps[0] = fmt.Sprintf("The transaction is of %s: this %s takes it back whole.", c.money(v.Of), c.Event)
 	}
-	text := fmt.Sprintf("Of the transaction of %s, %s was taken back before, and with this %s %s is. Of the line of %s, that makes %s",
-		c.money(v.Of), c.money(v.Before), c.Event, c.money(v.After), c.money(v.Amount), c.money(c.Rounded))
-	if v.Final.Equal(v.Amount) {
-		return text + "."
+	steps = append(steps, "The line: "+c.part(v.Amount))
+	if !v.Final.Equal(v.Amount) {
+		steps = append(steps, "After caps: "+c.part(v.Final))
 	}
-	return fmt.Sprintf("%s; of the %s that caps left of it, %s.", text, c.money(v.Final), c.money(v.part(v.Final, c.Rounding, c.Digits).Neg()))
+	return steps
 }
+
+// part is the arithmetic of what is taken back of an amount.
+func (c *Calculation) part(amount decimal.Decimal) string {
+	v := c.Reversed
+	back := v.part(amount, c.Rounding, c.Digits)
+	if v.Of.IsZero() {
+		return fmt.Sprintf("all of %s.", c.money(back))
+	}
+	due := c.Rounding.Quotient(amount.Mul(v.After), v.Of, c.Digits)
+	return fmt.Sprintf("%s × %s / %s, rounded %s to %d decimals: %s, less %s taken back before: %s.",
+		c.money(amount), c.money(v.After), c.money(v.Of), c.mode(), c.Digits, c.money(due), c.money(due.Sub(back)), c.money(back))
+}
+
+func (c *Calculation) mode() string { return strings.ReplaceAll(string(c.Rounding), "_", " ") }
 
 func (c *Calculation) cut(s CapStep) string {
 	if s.Per != PerTransaction {

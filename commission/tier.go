@@ -34,10 +34,10 @@ func (t Tiers) compile() *table {
 // TierSum is what a table makes of a sum: each part at the step that pays it.
 type TierSum struct {
 	Mode   TierMode        `json:"mode"`
-	Bucket string          `json:"bucket"` // the stretch of time that is summed up, in the plan's zone
-	Sum    decimal.Decimal `json:"sum"`    // with this event
-	Posted decimal.Decimal `json:"posted"` // before this event, and before caps
-	Parts  []TierPart      `json:"parts"`
+	Bucket string          `json:"bucket"`          // the stretch of time that is summed up, in the plan's zone
+	Sum    decimal.Decimal `json:"sum"`             // with this event
+	Posted decimal.Decimal `json:"posted"`          // before this event, and before caps
+	Parts  []TierPart      `json:"parts,omitempty"` // none of a sum of zero
 }
 
 // TierPart is the part of the sum that one step pays.
