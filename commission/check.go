@@ -38,7 +38,7 @@ func Checks() []verify.Check {
 					join fature.affiliate_hierarchy p on p.ancestor_id = m.affiliate_id
 					where p.descendant_id = t.affiliate_id and m.at > t.rated_at)`},
 		{Name: "C4", Meaning: "a line pays no more than it earned, and a reversal goes against its line", SQL: `
-			select id from fature.commissions where abs(final_amount) > abs(amount) or final_amount * amount < 0
+			select id from fature.commissions where kind <> 'reversal' and abs(final_amount) > abs(amount) or final_amount * amount < 0
 			union all
 			select r.id from fature.commissions r
 			join fature.commissions e on (e.id, e.created_at) = (r.reverses_id, r.reverses_at)

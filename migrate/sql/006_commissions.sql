@@ -59,7 +59,7 @@ create table fature.commissions (
 	constraint commissions_pkey primary key (id, created_at),
 	constraint commissions_line_key unique (transaction_id, created_at, rule, level, kind),
 	constraint commissions_amount_check check ('NaN' not in (base_amount, rate, amount, final_amount)
-		and abs(final_amount) <= abs(amount) and final_amount * amount >= 0),
+		and (kind = 'reversal' or abs(final_amount) <= abs(amount)) and final_amount * amount >= 0), -- the parts of a cut line round each by itself
 	constraint commissions_transaction_check check ((transaction_id is null) = (transaction_at is null)),
 	constraint commissions_reverses_check check ((kind = 'reversal') = (reverses_id is not null) and (reverses_id is null) = (reverses_at is null)),
 	constraint commissions_source_check check (kind <> 'earning' or (transaction_id is null) <> (statement_id is null))
