@@ -24,7 +24,8 @@ type Line struct {
 	// reversal.
 	Amount decimal.Decimal
 	// Final is what is left of Amount after the caps: not zero, and at most
-	// Amount.
+	// Amount. Of a reversal it is the part of its line's Final, which rounds by
+	// itself and so may be a unit more than that of the Amount.
 	Final decimal.Decimal
 
 	AvailableAt time.Time // the event's time plus the plan's hold, in UTC; of a reversal, its line's
