@@ -172,7 +172,7 @@ func insert(ctx context.Context, tx pg.DB, links []link) error {
 	_, err := tx.CopyFrom(ctx, pg.Table(tx, "affiliate_hierarchy"),
 		[]string{"ancestor_id", "descendant_id", "level_difference"},
 		pgx.CopyFromSlice(len(links), func(i int) ([]any, error) {
-			return []any{links[i].AncestorID, links[i].DescendantID, links[i].Level}, nil
+			return []any{pg.ID(links[i].AncestorID), pg.ID(links[i].DescendantID), links[i].Level}, nil
 		}))
 	return err
 }
