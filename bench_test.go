@@ -38,10 +38,7 @@ func benchSize(name string, short, long int) int {
 	if n, err := strconv.Atoi(os.Getenv(name)); err == nil {
 		return n
 	}
-	if os.Getenv("FATURE_LONG") != "" {
-		return long
-	}
-	return short
+	return shortOrLong(short, long)
 }
 
 // market is a large programme to measure in.

@@ -49,6 +49,9 @@
 // This package imports migrate. Tests of migrate, and of what migrate imports,
 // must therefore be in an external package (package migrate_test).
 //
+// [NewMortal] is a server of the test's own that keeps its word and may be
+// killed, or have its disk filled up.
+//
 // # In programs
 //
 // [Start] gives a program servers of its own, which [Servers.Close] stops.

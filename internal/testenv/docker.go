@@ -44,6 +44,10 @@ type container struct {
 	image    string
 	ports    []docker.Port
 	env, cmd []string
+	// Of those that may be killed: what to run before the image's own command,
+	// and a folder in memory with its options.
+	entry []string
+	tmpfs map[string]string
 }
 
 // containers is a docker daemon and what to run on it.
@@ -53,19 +57,8 @@ type containers struct {
 }
 
 func findDocker(ctx context.Context, log logf) (plan, error) {
-	pool, err := dockertest.NewPool("")
+	c, id, err := findContainers(ctx, log)
 	if err != nil {
-		return plan{}, err
-	}
-	if err := pingDocker(ctx, pool); err != nil {
-		return plan{}, fmt.Errorf("no daemon: %w", err)
-	}
-	if _, err := exec.LookPath("docker"); err != nil {
-		return plan{}, errors.New("no docker program on PATH, which removes the container when the tests are over")
-	}
-	c := containers{pool: pool}
-	var id string
-	if c.run, id, err = chooseImages(ctx, pool, log); err != nil {
 		return plan{}, err
 	}
 	return plan{
@@ -74,6 +67,21 @@ func findDocker(ctx context.Context, log logf) (plan, error) {
 		stop:  c.stop,
 		start: c.start,
 	}, nil
+}
+
+// findContainers also returns the id of the image with PostgreSQL.
+func findContainers(ctx context.Context, log logf) (c containers, id string, err error) {
+	if c.pool, err = dockertest.NewPool(""); err != nil {
+		return c, "", err
+	}
+	if err := pingDocker(ctx, c.pool); err != nil {
+		return c, "", fmt.Errorf("no daemon: %w", err)
+	}
+	if _, err := exec.LookPath("docker"); err != nil {
+		return c, "", errors.New("no docker program on PATH, which removes the container when the tests are over")
+	}
+	c.run, id, err = chooseImages(ctx, c.pool, log)
+	return c, id, err
 }
 
 // pingDocker exists because NewPool does not notice that there is no daemon.
@@ -189,10 +197,11 @@ func (c containers) startOne(ctx context.Context, todo container, name string, s
 	}
 	resource, err := c.pool.RunWithOptions(&dockertest.RunOptions{
 		Name: name, Repository: repository, Tag: tag,
-		Env: todo.env, Cmd: todo.cmd, PortBindings: bindings,
+		Env: todo.env, Entrypoint: todo.entry, Cmd: todo.cmd, PortBindings: bindings,
 	}, func(host *docker.HostConfig) {
 		host.PublishAllPorts = false
 		host.AutoRemove = true
+		host.Tmpfs = todo.tmpfs
 		host.ShmSize = 256 << 20 // parallel queries outgrow the default of 64 MB
 	})
 	if err != nil {

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -49,25 +50,29 @@ type programs struct {
 var stopLocal string
 
 func findLocal(ctx context.Context, _ logf) (plan, error) {
-	bin, major, err := newestPostgres(ctx, postgresFolders())
+	progs, err := findPrograms(ctx)
 	if err != nil {
 		return plan{}, err
 	}
-	as, err := unprivileged()
-	if err != nil {
-		return plan{}, err
-	}
-	progs := programs{bin: bin, major: major, as: as}
 	note := ", no redis-server"
 	if path, err := exec.LookPath("redis-server"); err == nil {
 		progs.redis, note = path, " and redis-server"
 	}
 	return plan{
-		key:   fmt.Sprintf("local-%d%t", major, progs.redis != ""),
-		about: fmt.Sprintf("PostgreSQL %d of %s%s", major, bin, note),
+		key:   fmt.Sprintf("local-%d%t", progs.major, progs.redis != ""),
+		about: fmt.Sprintf("PostgreSQL %d of %s%s", progs.major, progs.bin, note),
 		stop:  func(lease) string { return stopLocal },
 		start: progs.start,
 	}, nil
+}
+
+// findPrograms finds PostgreSQL, and whom to run it as.
+func findPrograms(ctx context.Context) (p programs, err error) {
+	if p.bin, p.major, err = newestPostgres(ctx, postgresFolders()); err != nil {
+		return p, err
+	}
+	p.as, err = unprivileged()
+	return p, err
 }
 
 // postgresFolders is every folder that may hold PostgreSQL. Links are followed,
@@ -132,6 +137,24 @@ func (p programs) start(ctx context.Context, l lease) (*Servers, error) {
 }
 
 func (p programs) startPostgres(ctx context.Context, run string) (string, error) {
+	maintenance, err := p.servePostgres(ctx, run, nil)
+	if err != nil {
+		return "", err
+	}
+	conn, err := pgx.Connect(ctx, maintenance)
+	if err != nil {
+		return "", err
+	}
+	defer conn.Close(ctx)
+	if _, err := conn.Exec(ctx, "create database fature"); err != nil {
+		return "", err
+	}
+	return withDatabase(maintenance, "fature")
+}
+
+// servePostgres starts one in an empty folder. before is what runs it, if
+// something does, and after are its last arguments.
+func (p programs) servePostgres(ctx context.Context, run string, before []string, after ...string) (maintenance string, err error) {
 	data := filepath.Join(run, "data")
 	initdb := exec.CommandContext(ctx, filepath.Join(p.bin, "initdb"), "--pgdata", data,
 		"--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C", "--no-sync", "--no-instructions")
@@ -145,26 +168,14 @@ func (p programs) startPostgres(ctx context.Context, run string) (string, error)
 		return "", err
 	}
 	// No socket files: they would need a path of at most 103 bytes.
-	args := append([]string{
-		"-D", data, "-p", strconv.Itoa(port),
+	command := slices.Concat(before, []string{
+		filepath.Join(p.bin, "postgres"), "-D", data, "-p", strconv.Itoa(port),
 		"-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=",
-	}, settings...)
-	maintenance := fmt.Sprintf("postgres://postgres@127.0.0.1:%d/postgres?sslmode=disable", port)
-	err = p.serve(ctx, run, exec.Command(filepath.Join(p.bin, "postgres"), args...), func(ctx context.Context) error {
+	}, settings, after)
+	maintenance = fmt.Sprintf("postgres://postgres@127.0.0.1:%d/postgres?sslmode=disable", port)
+	return maintenance, p.serve(ctx, run, exec.Command(command[0], command[1:]...), func(ctx context.Context) error {
 		return pingPostgres(ctx, maintenance)
 	})
-	if err != nil {
-		return "", err
-	}
-	conn, err := pgx.Connect(ctx, maintenance)
-	if err != nil {
-		return "", err
-	}
-	defer conn.Close(ctx)
-	if _, err := conn.Exec(ctx, "create database fature"); err != nil {
-		return "", err
-	}
-	return withDatabase(maintenance, "fature")
 }
 
 func (p programs) startRedis(ctx context.Context, run string) (string, error) {
