@@ -482,8 +482,8 @@ func newTrail(t *testing.T, pool *pgxpool.Pool) *trail {
 func (a *trail) news() (all []entry) {
 	a.t.Helper()
 	rows, err := a.pool.Query(a.t.Context(), `
-		select seq, table_name, record_id, operation, old_values, new_values, coalesce(changed_by, '-'), coalesce(request_id, '-')
-		from fature.data_audit where seq > $1 order by seq`, a.last)
+		select seq, table_name, coalesce(record_id, id::text), operation, old_values, new_values, coalesce(changed_by, '-'), coalesce(request_id, '-')
+		from fature.data_audit left join lateral unnest(record_ids) id on true where seq > $1 order by seq`, a.last)
 	require.NoError(a.t, err)
 	for rows.Next() {
 		var e entry

@@ -59,27 +59,30 @@ var (
 // openMarket is made once for all benchmarks of the run.
 func openMarket(b *testing.B) *market {
 	b.Helper()
-	marketOnce.Do(func() { theMarket = newMarket(b) })
+	marketOnce.Do(func() {
+		m := newMarket(b, testenv.Pool(b), benchSize("FATURE_BENCH_AFFILIATES", 2_000, 100_000))
+		m.fill(b, benchSize("FATURE_BENCH_ROWS", 0, 1_000_000))
+		theMarket = m
+	})
 	if theMarket == nil {
 		b.Fatal("the market could not be made")
 	}
 	return theMarket
 }
 
-func newMarket(b *testing.B) *market {
+func newMarket(b testing.TB, pool *pgxpool.Pool, affiliates int) *market {
 	b.Helper()
-	pool := testenv.Pool(b)
 	p, err := fature.New(b.Context(), fature.Config{Pool: pool, Currency: "BRL"})
 	require.NoError(b, err)
 	m := &market{Program: p, pool: pool}
 	m.publish(b)
-	m.grow(b, benchSize("FATURE_BENCH_AFFILIATES", 2_000, 100_000))
-	m.fill(b, benchSize("FATURE_BENCH_ROWS", 0, 1_000_000))
+	m.grow(b, affiliates)
 	return m
 }
 
 // publish puts a plan of level 0 and nine overrides into force.
-func (m *market) publish(b *testing.B) {
+func (m *market) publish(b testing.TB) {
+	b.Helper()
 	doc := commission.Document{
 		Name: "market", Currency: "BRL", Rules: []commission.Rule{{
 			ID: "sale", On: []transaction.Type{transaction.Sale}, Pay: commission.Pay{Percent: "10"},
@@ -99,7 +102,8 @@ func (m *market) publish(b *testing.B) {
 
 // grow makes a random recursive tree, each under one made before it: its depth
 // grows with the logarithm, and is ten in the mean at 100,000.
-func (m *market) grow(b *testing.B, n int) {
+func (m *market) grow(b testing.TB, n int) {
+	b.Helper()
 	start := time.Now()
 	random := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // always the same tree
 	m.ids, m.lines = make([]uuid.UUID, n), make([][]commission.Member, n)
@@ -198,7 +202,8 @@ func (m *market) copy(b *testing.B, to copier, rows, lines [][]any) {
 
 // audited sets how the inserts of transactions and lines are audited, until
 // the benchmark ends.
-func (m *market) audited(b *testing.B, mode string) {
+func (m *market) audited(b testing.TB, mode string) {
+	b.Helper()
 	set := func(mode string) {
 		_, err := m.pool.Exec(context.Background(),
 			"update fature.audit_policy set mode = $1 where table_name in ('transactions', 'commissions')", mode)
@@ -262,6 +267,50 @@ func BenchmarkRecord(b *testing.B) {
 			rate(b, batch)
 		})
 	}
+}
+
+// BenchmarkRecordMemory is what plans cost that remember: a customer's limit and
+// an affiliate's tiers are two counters an event, a cap per affiliate one for
+// each of its lines.
+func BenchmarkRecordMemory(b *testing.B) {
+	m := openMarket(b)
+	const batch = 1000
+	from := time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC)
+	for _, memory := range []string{"limit=none", "two_counters", "affiliate_caps"} {
+		doc := m.plan.Document
+		doc.Name = memory
+		switch memory {
+		case "two_counters":
+			first := commission.Rule{
+				ID: "first", On: []transaction.Type{transaction.Sale}, Limit: commission.Limit{Count: 1}, Pay: commission.Pay{Flat: "1.00"},
+			}
+			sale := doc.Rules[0]
+			sale.Pay = commission.Pay{Tiers: commission.Tiers{Mode: commission.Marginal, Scope: commission.Month, Steps: []commission.TierStep{
+				{UpTo: "1000.00", Percent: "10"}, {Percent: "12"},
+			}}}
+			doc.Rules = []commission.Rule{sale, first}
+		case "affiliate_caps":
+			doc.Caps = []commission.Cap{{Per: commission.PerAffiliate, Period: commission.Month, Max: "1000000.00"}}
+		}
+		plan, err := m.Plans.Publish(b.Context(), doc)
+		require.NoError(b, err)
+		from = from.AddDate(0, 0, 1)
+		require.NoError(b, m.Plans.Assign(b.Context(), commission.ForCategory(affiliate.Standard, plan.ID).Since(from)))
+		b.Run(memory, func(b *testing.B) {
+			for b.Loop() {
+				b.StopTimer()
+				events := m.events(batch)
+				for i := range events {
+					events[i].CustomerID = fmt.Sprint("c", m.order.Add(1))
+				}
+				b.StartTimer()
+				_, err := m.Record(b.Context(), events...)
+				require.NoError(b, err)
+			}
+			rate(b, batch)
+		})
+	}
+	require.NoError(b, m.Plans.Assign(b.Context(), commission.ForCategory(affiliate.Standard, m.plan.ID).Since(from.AddDate(0, 0, 1))))
 }
 
 // BenchmarkRecordWriters is the same by several at once.
@@ -333,6 +382,38 @@ func BenchmarkRecordOne(b *testing.B) {
 			_, err := m.WithTx(tx).Record(b.Context(), m.events(1)...)
 			return err
 		})
+	})
+}
+
+// BenchmarkRating is the part of a batch that is rating: the engine alone, of
+// the same events.
+func BenchmarkRating(b *testing.B) {
+	m := openMarket(b)
+	const batch = 1000
+	upline := make(map[uuid.UUID][]commission.Member, len(m.ids))
+	for _, l := range m.lines {
+		upline[l[0].ID] = l
+	}
+	b.Run("limit=record", func(b *testing.B) {
+		for b.Loop() {
+			b.StopTimer()
+			events := m.events(batch)
+			b.StartTimer()
+			_, err := m.Record(b.Context(), events...)
+			require.NoError(b, err)
+		}
+		rate(b, batch)
+	})
+	b.Run("rate", func(b *testing.B) {
+		events := m.events(batch)
+		for b.Loop() {
+			for _, e := range events {
+				if _, err := commission.Rate(commission.Input{Plan: m.plan, Event: e, Upline: upline[e.AffiliateID]}, nil); err != nil {
+					b.Fatal(err)
+				}
+			}
+		}
+		rate(b, batch)
 	})
 }
 

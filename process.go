@@ -2,9 +2,17 @@ package fature
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 
+	"github.com/fature/fature/commission"
 	"github.com/fature/fature/internal/fault"
 	"github.com/fature/fature/internal/pg"
 	"github.com/fature/fature/transaction"
@@ -14,24 +22,40 @@ import (
 // and the standing of now and the plan of their own time, and tells how many
 // it did: 0 is none left. Several processes may call it at once; each takes
 // other transactions.
+//
+// One that cannot be rated, since this program does not know its plan's rules
+// or no row could hold its lines, counts too and holds up no other: it becomes
+// failed, its Skipped says why, and the Logger is warned.
+// Transactions.List finds the failed ones, and Transactions.Requeue makes them
+// pending again. An error of Process itself changes nothing.
 func (p *Program) Process(ctx context.Context, limit int) (int, error) {
 	if limit < 1 || limit > MaxBatch {
 		return 0, pg.Fail("fature: process", fault.Field("limit", "%d is not between 1 and %d", limit, MaxBatch), nil)
 	}
 	done := 0
+	var failed []error
 	err := pg.InTx(ctx, p.db, func(tx pg.DB) error {
+		done, failed = 0, nil
 		rows, err := transaction.ClaimPending(ctx, tx, limit)
 		if err != nil || len(rows) == 0 {
-			done = 0
 			return err
 		}
 		done = len(rows)
-		return p.process(ctx, tx, rows)
+		failed, err = p.process(ctx, tx, rows)
+		return err
 	})
-	return done, pg.Fail("fature: process", err, nil)
+	if err != nil {
+		return 0, pg.Fail("fature: process", err, nil)
+	}
+	if len(failed) > 0 {
+		p.log.WarnContext(ctx, "fature: pending transactions failed", "transactions", len(failed), "first", failed[0])
+	}
+	return done, nil
 }
 
-func (p *Program) process(ctx context.Context, tx pg.DB, rows []transaction.Transaction) error {
+// process rates transactions and stores what became of them. It tells why some
+// failed.
+func (p *Program) process(ctx context.Context, tx pg.DB, rows []transaction.Transaction) (failed []error, err error) {
 	var s standing
 	for i := range rows {
 		s.rows = append(s.rows, &rows[i])
@@ -40,23 +64,74 @@ func (p *Program) process(ctx context.Context, tx pg.DB, rows []transaction.Tran
 	s.queue(&read, nil)
 	s.knownSelves()
 	if err := pg.Send(ctx, tx, &read); err != nil {
-		return err
+		return nil, err
 	}
 	s.index()
 	if err := s.recall(ctx, tx, p.Plans.On(tx)); err != nil {
-		return err
+		return nil, err
 	}
 	post := posting{totals: deltas{}, counters: s.changed}
 	for _, t := range s.rows {
 		lines, _, err := s.rated(t, p.self, p.instant())
+		if unratable(err) {
+			failed = append(failed, fault.In("transaction "+t.ID.String(), err))
+			err = s.fail(t, err)
+		}
 		if err != nil {
-			return fault.In("transaction "+t.ID.String(), err)
+			return nil, err
 		}
 		post.add(*t, lines)
 	}
-	transaction.QueueProcessed(&mark, rows)
+	transaction.QueueRated(&mark, rows)
 	if err := post.write(ctx, tx, &mark); err != nil {
+		return nil, err
+	}
+	return failed, pg.Send(ctx, tx, &mark)
+}
+
+// readPlans reads the plans that apply, most often out of memory, and tells which
+// this program refuses: those fail the transactions that they apply to.
+func (s *standing) readPlans(ctx context.Context, from *commission.Plans) error {
+	var ids []uuid.UUID
+	for _, t := range s.rows {
+		if id := s.planOf(t); id != uuid.Nil && !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	var err error
+	s.plans, err = from.GetAll(ctx, ids)
+	if !unratable(err) {
 		return err
 	}
-	return pg.Send(ctx, tx, &mark)
+	s.plans, s.refused = map[uuid.UUID]*commission.Plan{}, map[uuid.UUID]error{}
+	for _, id := range ids {
+		own, err := from.GetAll(ctx, []uuid.UUID{id})
+		switch {
+		case unratable(err):
+			s.refused[id] = fault.In("plan "+id.String(), err)
+		case err != nil:
+			return err
+		}
+		maps.Copy(s.plans, own)
+	}
+	return nil
+}
+
+// unratable tells an error that is about a transaction or its plan: of what is
+// asked for, and not of the database, which may answer otherwise the next time.
+func unratable(err error) bool {
+	var server *pgconn.PgError
+	return errors.Is(err, fault.Invalid) && !errors.As(err, &server)
+}
+
+// fail marks a transaction as failed, and says why as rating says why it posted
+// no line. That its customer is its affiliate stays known.
+func (s *standing) fail(t *transaction.Transaction, why error) (err error) {
+	skipped := []commission.Skip{{Reason: commission.ReasonUnratable, Detail: fmt.Sprintf("%.500s", why.Error())}}
+	if s.selves[t.ID] {
+		skipped = append(skipped, selfReferred...)
+	}
+	t.Status, t.PlanID = transaction.Failed, nil
+	t.Skipped, err = json.Marshal(skipped)
+	return err
 }

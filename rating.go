@@ -26,7 +26,7 @@ import (
 // pending ones that are processed later.
 type standing struct {
 	rows        []*transaction.Transaction // to be rated, in order
-	ancestors   []hierarchy.Ancestor
+	lines       hierarchy.Uplines
 	uplines     map[uuid.UUID][]commission.Member
 	assignments commission.Assignments
 	attributed  map[string]time.Time
@@ -34,8 +34,9 @@ type standing struct {
 	selves      map[uuid.UUID]bool // transactions whose customer is their affiliate
 	originals   map[uuid.UUID]*original
 	plans       map[uuid.UUID]*commission.Plan
-	facts       commission.Facts // counters as they are after the events rated so far
-	changed     commission.Facts // those to be written
+	refused     map[uuid.UUID]error // plans that this program cannot rate by
+	facts       commission.Facts    // counters as they are after the events rated so far
+	changed     commission.Facts    // those to be written
 	seqs        []int64
 }
 
@@ -55,7 +56,7 @@ func (s *standing) queue(b *pgx.Batch, asked []uuid.UUID) {
 		}
 	}
 	if len(ids) > 0 {
-		hierarchy.QueueUplines(b, &s.ancestors, ids)
+		hierarchy.QueueUplines(b, &s.lines, ids)
 		commission.QueueAssignments(b, s.assignments, ids)
 	}
 	if len(customers) > 0 {
@@ -71,26 +72,31 @@ func (s *standing) queue(b *pgx.Batch, asked []uuid.UUID) {
 
 // index gives each affiliate its upline, itself first.
 func (s *standing) index() {
-	s.uplines = make(map[uuid.UUID][]commission.Member)
-	for _, a := range s.ancestors {
-		s.uplines[a.DescendantID] = append(s.uplines[a.DescendantID], commission.Member{
-			ID: a.AncestorID, Active: a.Status == string(affiliate.Active), Category: affiliate.Category(a.Category),
-		})
+	s.uplines = make(map[uuid.UUID][]commission.Member, len(s.rows))
+	for _, t := range s.rows {
+		if _, done := s.uplines[t.AffiliateID]; !done {
+			s.uplines[t.AffiliateID] = members(&s.lines, t.AffiliateID)
+		}
 	}
 }
 
-// recall reads the plans that apply, most often out of memory, and locks and
-// reads the counters that they need. The order of rating is drawn again after
-// that, so that for every counter it is the order of its changes.
-func (s *standing) recall(ctx context.Context, tx pg.DB, from *commission.Plans) error {
-	var ids []uuid.UUID
-	for _, t := range s.rows {
-		if id := s.planOf(t); id != uuid.Nil && !slices.Contains(ids, id) {
-			ids = append(ids, id)
+func members(lines *hierarchy.Uplines, id uuid.UUID) []commission.Member {
+	ids := lines.Of(id)
+	upline := make([]commission.Member, len(ids))
+	for i, id := range ids {
+		standing := lines.Standing(id)
+		upline[i] = commission.Member{
+			ID: id, Active: standing.Status == string(affiliate.Active), Category: affiliate.Category(standing.Category),
 		}
 	}
-	var err error
-	if s.plans, err = from.GetAll(ctx, ids); err != nil {
+	return upline
+}
+
+// recall reads the plans that apply, and locks and reads the counters that they
+// need. The order of rating is drawn again after
+// that, so that for every counter it is the order of its changes.
+func (s *standing) recall(ctx context.Context, tx pg.DB, from *commission.Plans) error {
+	if err := s.readPlans(ctx, from); err != nil {
 		return err
 	}
 	var needs []commission.Need
@@ -162,6 +168,9 @@ func (s *standing) rated(t *transaction.Transaction, policy SelfReferral, now ti
 // rate rates an event, unless its customer is the affiliate itself and that is
 // blocked.
 func (s *standing) rate(t *transaction.Transaction, in commission.Input, policy SelfReferral) (commission.Outcome, error) {
+	if err := s.refused[s.planOf(t)]; err != nil {
+		return commission.Outcome{}, err
+	}
 	self := s.selves[t.ID]
 	if self && policy == BlockSelfReferral {
 		return commission.Outcome{Skipped: selfReferred}, nil
@@ -441,7 +450,7 @@ type deltas map[uuid.UUID]delta
 type delta struct{ volume, commissions decimal.Decimal }
 
 func (d deltas) add(t transaction.Transaction, lines []commission.Commission) {
-	if t.Status == transaction.Pending {
+	if t.Status == transaction.Pending || t.Status == transaction.Failed {
 		return
 	}
 	if !t.Volume.IsZero() {

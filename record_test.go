@@ -1,9 +1,12 @@
 package fature_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -28,6 +31,7 @@ type shop struct {
 	t              *testing.T
 	pool           *pgxpool.Pool
 	ana, bia, caio affiliate.Affiliate
+	plan           uuid.UUID
 }
 
 func newShop(t *testing.T, pool *pgxpool.Pool) *shop {
@@ -53,7 +57,7 @@ func newShop(t *testing.T, pool *pgxpool.Pool) *shop {
 	})
 	require.NoError(t, err)
 	require.NoError(t, p.Plans.Assign(ctx, commission.Default(plan.ID).Since(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC))))
-	return &shop{p, t, pool, people[0], people[1], people[2]}
+	return &shop{p, t, pool, people[0], people[1], people[2], plan.ID}
 }
 
 func (s *shop) sale(by affiliate.Affiliate, amount, order string) transaction.Event {
@@ -513,6 +517,143 @@ func TestProcess(t *testing.T) {
 	_, err := s.Process(t.Context(), 0)
 	require.ErrorIs(t, err, fature.ErrInvalid)
 	s.holds()
+}
+
+// poison assigns a plan that only a newer program can rate to an affiliate.
+func (s *shop) poison(a affiliate.Affiliate) {
+	s.t.Helper()
+	id := uuid.New()
+	_, err := s.pool.Exec(s.t.Context(), `
+		insert into fature.commission_plans (id, name, version, currency, document)
+		select $1, 'newer', 1, currency, jsonb_set(document, '{rules,0,lunar}', 'true') from fature.commission_plans limit 1`, id)
+	require.NoError(s.t, err)
+	require.NoError(s.t, s.Plans.Assign(s.t.Context(), commission.ForAffiliate(a.ID, id).Since(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC))))
+}
+
+// What cannot be rated holds up nothing: it fails, says why, and is rated when
+// it can be.
+func TestProcessPoison(t *testing.T) {
+	t.Parallel()
+	s := newShop(t, testenv.Clone(t))
+	s.poison(s.bia)
+	var log bytes.Buffer
+	p, err := fature.New(t.Context(), fature.Config{Pool: s.pool, Currency: "BRL", Logger: slog.New(slog.NewTextHandler(&log, nil))})
+	require.NoError(t, err)
+	var batch []transaction.Event
+	for i, by := range []affiliate.Affiliate{s.ana, s.bia, s.caio} {
+		e := s.sale(by, "100.00", fmt.Sprint(i))
+		e.At, e.Pending = time.Now().Add(time.Duration(i-9)*time.Second), true
+		batch = append(batch, e)
+	}
+	s.record(batch...)
+	keys := []transaction.Key{batch[0].Key(), batch[1].Key(), batch[2].Key()}
+
+	// The database's trouble is nobody's fault: nothing fails by it.
+	_, err = s.pool.Exec(t.Context(), "alter table fature.commission_plans rename to away")
+	require.NoError(t, err)
+	n, err := p.Process(t.Context(), 10)
+	require.Error(t, err)
+	require.Zero(t, n)
+	_, err = s.pool.Exec(t.Context(), "alter table fature.away rename to commission_plans")
+	require.NoError(t, err)
+	require.Equal(t, []string{"pending", "pending", "pending"}, s.statuses(keys))
+	require.Empty(t, log.String())
+
+	for range 2 { // the second time it fails again
+		n, err = p.Process(t.Context(), 10)
+		require.NoError(t, err)
+		require.Positive(t, n)
+		require.Equal(t, []string{"processed", "failed", "processed"}, s.statuses(keys))
+		n, err = p.Process(t.Context(), 10)
+		require.NoError(t, err)
+		require.Zero(t, n, "a failed one is not taken again")
+		requeued, err := s.Transactions.Requeue(t.Context(), s.ids(keys)...)
+		require.NoError(t, err)
+		require.EqualValues(t, 1, requeued)
+		require.Equal(t, []string{"processed", "pending", "processed"}, s.statuses(keys))
+		s.holds()
+	}
+	_, err = p.Process(t.Context(), 10)
+	require.NoError(t, err)
+	s.holds()
+	found, err := s.Lookup(t.Context(), keys...)
+	require.NoError(t, err)
+	require.Equal(t, []string{"ana sale/0 10.00"}, s.lines(found[0].Lines))
+	require.Equal(t, []string{"caio sale/0 10.00", "bia sale/1 5.00", "ana sale/2 2.00"}, s.lines(found[2].Lines))
+	poisoned := found[1]
+	require.Empty(t, poisoned.Lines)
+	require.Nil(t, poisoned.Transaction.RatedSeq)
+	require.Len(t, poisoned.Skipped, 1)
+	require.Equal(t, commission.ReasonUnratable, poisoned.Skipped[0].Reason)
+	require.Contains(t, poisoned.Skipped[0].Detail, "rules[0].lunar: is not a field of the plan document")
+	require.Contains(t, log.String(), poisoned.Transaction.ID.String())
+	require.Equal(t, 3, strings.Count(log.String(), "level=WARN"))
+	page, err := s.Transactions.List(t.Context(), transaction.Filter{Status: transaction.Failed})
+	require.NoError(t, err)
+	require.Len(t, page.Items, 1)
+
+	// With a plan that can be rated it is.
+	require.NoError(t, s.Plans.Assign(t.Context(), commission.ForAffiliate(s.bia.ID, s.plan).Since(time.Now().Add(-time.Hour))))
+	_, err = s.Transactions.Requeue(t.Context(), s.ids(keys)...)
+	require.NoError(t, err)
+	n, err = p.Process(t.Context(), 10)
+	require.NoError(t, err)
+	require.Equal(t, 1, n)
+	found, err = s.Lookup(t.Context(), keys[1])
+	require.NoError(t, err)
+	require.Equal(t, []string{"bia sale/0 10.00", "ana sale/1 5.00"}, s.lines(found[0].Lines))
+	s.holds()
+}
+
+// An event whose lines no row could hold fails by itself, among many that are
+// copied.
+func TestProcessTooLarge(t *testing.T) {
+	t.Parallel()
+	s := newShop(t, testenv.Clone(t))
+	large, err := s.Plans.Publish(t.Context(), commission.Document{
+		Name: "large", Currency: "BRL", Rules: []commission.Rule{{
+			ID: "sale", On: []transaction.Type{transaction.Sale}, Pay: commission.Pay{Percent: "200"},
+		}},
+	})
+	require.NoError(t, err)
+	require.NoError(t, s.Plans.Assign(t.Context(), commission.ForAffiliate(s.bia.ID, large.ID).Since(time.Now().Add(-time.Hour))))
+	var batch []transaction.Event
+	for i := range 60 {
+		e := s.sale(s.caio, "10.00", fmt.Sprint(i))
+		if i%30 == 7 {
+			e = s.sale(s.bia, "9999999999999.99", fmt.Sprint(i))
+		}
+		e.Pending = true
+		batch = append(batch, e)
+	}
+	s.record(batch...)
+	n, err := s.Process(t.Context(), 100)
+	require.NoError(t, err)
+	require.Equal(t, 60, n)
+	require.Equal(t, 58*3, s.count("commissions"))
+	require.Equal(t, 2, s.count("transactions where status = 'failed' and skipped->0->>'detail' like 'amount: is too large%'"))
+	s.holds()
+}
+
+// statuses are those of the transactions of keys.
+func (s *shop) statuses(keys []transaction.Key) (all []string) {
+	s.t.Helper()
+	found, err := s.Lookup(s.t.Context(), keys...)
+	require.NoError(s.t, err)
+	for _, f := range found {
+		all = append(all, string(f.Transaction.Status))
+	}
+	return all
+}
+
+func (s *shop) ids(keys []transaction.Key) (all []uuid.UUID) {
+	s.t.Helper()
+	found, err := s.Lookup(s.t.Context(), keys...)
+	require.NoError(s.t, err)
+	for _, f := range found {
+		all = append(all, f.Transaction.ID)
+	}
+	return all
 }
 
 func TestRecordNeedsACurrency(t *testing.T) {

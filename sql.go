@@ -117,7 +117,8 @@ const (
 
 	checkAudited = `
 		with seen as (
-			select table_name, record_id, count(*) as n from fature.data_audit
+			select table_name, coalesce(record_id, id::text) as record_id, count(*) as n
+			from fature.data_audit left join lateral unnest(record_ids) id on true
 			where operation = 'INSERT' and table_name in ('transactions', 'commissions') group by 1, 2
 		), rows as (
 			select 'transactions' as table_name, id::text as record_id from fature.transactions

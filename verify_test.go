@@ -142,13 +142,15 @@ var corruptions = []struct{ finds, what, sql string }{
 	{"D2", "the hash of a person was changed", `
 		update fature.data_audit set old_values = old_values || '{"personal": "00"}' where table_name = 'users' and operation = 'UPDATE'
 			returning table_name || ' ' || record_id`},
-	{"D3", "a transaction was not audited", `delete from fature.data_audit where record_id = (select transaction_id::text from pg_temp.line) returning record_id`},
+	{"D3", "a transaction was not audited", `
+		update fature.data_audit set record_ids = array_remove(record_ids, transaction_id) from pg_temp.line
+		where transaction_id = any(record_ids) returning transaction_id`},
 	{"D3", "a line was audited twice", `
-		insert into fature.data_audit (table_name, record_id, operation) select 'commissions', id::text, 'INSERT' from pg_temp.line returning record_id`},
+		insert into fature.data_audit (table_name, record_ids, operation) select 'commissions', array[id], 'INSERT' from pg_temp.line returning record_ids[1]`},
 	{"D3", "the audit knows a line that is not there", `
 		delete from fature.commissions where id = (select id from pg_temp.line);
-		select record_id from fature.data_audit where table_name = 'commissions'
-			and record_id not in (select id::text from fature.commissions)`},
+		select id from fature.data_audit, unnest(record_ids) id where table_name = 'commissions'
+			and id not in (select id from fature.commissions)`},
 }
 
 // What the corruptions speak of: of('ana') is her id, line is a line of the

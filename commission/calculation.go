@@ -155,18 +155,24 @@ func (c *Calculation) evaluate(t Term) (decimal.Decimal, error) {
 
 // check refuses a term that no plan could have given.
 func (t *Term) check() error {
-	if anyBomb(t.Base, t.Rate, t.Unrounded, t.Rounded) {
+	if t.bomb() {
 		return errRange
 	}
 	switch t.Kind {
 	case kindPercent, kindFlat:
 		return nil
 	case kindTiers:
-		return t.Tiers.check()
+		return t.Tiers.check(t.Rate)
 	case kindDifferential:
 		return t.Excess.check(t.Rate)
 	}
 	return fmt.Errorf("%.40q is not a kind of pay", t.Kind)
+}
+
+// bomb tells whether a number in it would make arithmetic slow.
+func (t *Term) bomb() bool {
+	return anyBomb(t.Base, t.Rate, t.Unrounded, t.Rounded) || t.Tiers.bomb() ||
+		t.Excess != nil && anyBomb(t.Excess.Percent, t.Excess.Below)
 }
 
 var errRange = errors.New("a number is out of range")
@@ -176,15 +182,17 @@ func anyBomb(numbers ...decimal.Decimal) bool { return slices.ContainsFunc(numbe
 // takeBack evaluates a reversal.
 func (c *Calculation) takeBack() (amount, final decimal.Decimal, err error) {
 	v := c.Reversed
-	if v == nil {
+	switch {
+	case v == nil:
 		return amount, final, errors.New("what it takes back is missing")
-	}
-	if anyBomb(v.Amount, v.Final, v.Of, v.Before, v.After, c.Rounded) {
+	case c.bomb() || v.bomb():
 		return amount, final, errRange
+	case !v.After.Sub(v.Before).Equal(c.Base):
+		return amount, final, fmt.Errorf("the base is %s, but what is taken back is %s", c.Base, v.After.Sub(v.Before))
 	}
 	amount = v.part(v.Amount, c.Rounding, c.Digits).Neg()
 	final = v.part(v.Final, c.Rounding, c.Digits).Neg()
-	if !amount.Equal(c.Rounded) {
+	if !amount.Equal(c.Rounded) || !amount.Equal(c.Unrounded) {
 		err = fmt.Errorf("rounded is %s, but comes to %s", c.Rounded, amount)
 	}
 	return amount, final, err

@@ -2,6 +2,7 @@ package commission_test
 
 import (
 	"encoding/json"
+	"reflect"
 	"testing"
 
 	"github.com/google/uuid"
@@ -41,17 +42,50 @@ func TestCalculationJSON(t *testing.T) {
 }
 
 // AppendJSON writes by hand what the tags of the fields say; this holds the
-// two together.
+// two together, by calculations that have something in every field between
+// them.
 func TestCalculationJSONHasEveryField(t *testing.T) {
 	t.Parallel()
 	type tagged commission.Calculation
-	c := cappedLines(t)[1].Calculation
-	c.By, c.Times = "items", 3
-	byTags, err := json.Marshal(tagged(c))
-	require.NoError(t, err)
-	byHand, err := json.Marshal(c)
-	require.NoError(t, err)
-	require.Equal(t, normalised(t, byTags), normalised(t, byHand))
+	all := kinds(t)
+	all["capped"], all["counted"] = cappedLines(t)[1].Calculation, cappedLines(t)[0].Calculation
+	filled := map[string]bool{}
+	for name, c := range all {
+		byTags, err := json.Marshal(tagged(c))
+		require.NoError(t, err)
+		byHand, err := json.Marshal(c)
+		require.NoError(t, err)
+		require.Equal(t, normalised(t, byTags), normalised(t, byHand), name)
+		var read commission.Calculation
+		require.NoError(t, json.Unmarshal(byHand, &read))
+		again, err := json.Marshal(read)
+		require.NoError(t, err)
+		require.Equal(t, string(byHand), string(again), name)
+		fill(filled, reflect.ValueOf(c))
+	}
+	for field, ok := range filled {
+		require.True(t, ok, "%s is empty in all of them", field)
+	}
+	require.Contains(t, filled, "TierPart.Flat")
+}
+
+// fill notes, of each field of this package's structs below v, whether it has
+// something in it.
+func fill(filled map[string]bool, v reflect.Value) {
+	switch {
+	case v.Kind() == reflect.Pointer && !v.IsNil():
+		fill(filled, v.Elem())
+	case v.Kind() == reflect.Slice:
+		for i := range v.Len() {
+			fill(filled, v.Index(i))
+		}
+	case v.Kind() == reflect.Struct && v.Type().PkgPath() == reflect.TypeFor[commission.Calculation]().PkgPath():
+		for i := range v.NumField() {
+			field := v.Type().Name() + "." + v.Type().Field(i).Name
+			filled[field] = filled[field] || !v.Field(i).IsZero()
+			fill(filled, v.Field(i))
+		}
+	}
 }
 
 // normalised decodes JSON, with numbers in strings brought to one form.

@@ -71,8 +71,6 @@ func (e *Excess) check(rate decimal.Decimal) error {
 	switch {
 	case e == nil:
 		return errors.New("the percents are missing")
-	case anyBomb(e.Percent, e.Below):
-		return errRange
 	case !e.Percent.Sub(e.Below).Equal(rate):
 		return fmt.Errorf("the rate is %s, but comes to %s", rate, e.Percent.Sub(e.Below))
 	}

@@ -278,10 +278,16 @@ func FuzzParse(f *testing.F) {
 	for _, file := range files {
 		data, err := os.ReadFile(file)
 		require.NoError(f, err)
-		var vectors []struct{ Plan json.RawMessage }
+		var vectors []struct {
+			Plan     json.RawMessage
+			Versions []vectorVersion
+		}
 		require.NoError(f, json.Unmarshal(data, &vectors))
 		for _, v := range vectors {
 			f.Add([]byte(v.Plan))
+			for _, version := range v.Versions {
+				f.Add([]byte(version.Plan))
+			}
 		}
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {

@@ -66,7 +66,10 @@ func (t *TierSum) appendJSON(b []byte) []byte {
 	b = appendText(append(b, `,"bucket":`...), t.Bucket)
 	b = appendDecimal(append(b, `,"sum":`...), t.Sum)
 	b = appendDecimal(append(b, `,"posted":`...), t.Posted)
-	return append(appendList(append(b, `,"parts":`...), t.Parts, TierPart.appendJSON), '}')
+	if len(t.Parts) > 0 {
+		b = appendList(append(b, `,"parts":`...), t.Parts, TierPart.appendJSON)
+	}
+	return append(b, '}')
 }
 
 func (p TierPart) appendJSON(b []byte) []byte {
@@ -115,6 +118,9 @@ func (s Skip) MarshalJSON() ([]byte, error) {
 	b = appendText(append(b, `,"reason":`...), string(s.Reason))
 	b = appendNonzero(b, `,"breakage":`, s.Breakage)
 	b = appendNonzero(b, `,"capped":`, s.Capped)
+	if s.Detail != "" {
+		b = appendText(append(b, `,"detail":`...), s.Detail)
+	}
 	return append(b, '}'), nil
 }
 

@@ -24,7 +24,8 @@ type Line struct {
 	// reversal.
 	Amount decimal.Decimal
 	// Final is what is left of Amount after the caps: not zero, and at most
-	// Amount.
+	// Amount. Of a reversal it is the part of its line's Final, which rounds by
+	// itself and so may be a unit more than that of the Amount.
 	Final decimal.Decimal
 
 	AvailableAt time.Time // the event's time plus the plan's hold, in UTC; of a reversal, its line's
@@ -47,6 +48,8 @@ type Skip struct {
 	// Capped is the amount of a line that a cap took whole; it is not
 	// breakage.
 	Capped decimal.Decimal `json:"capped,omitzero"`
+	// Detail says what was wrong, in words, where the reason is unratable.
+	Detail string `json:"detail,omitempty"`
 }
 
 // Reason is why a rule or a level posted no line.
@@ -69,6 +72,7 @@ const (
 	ReasonZero         Reason = "zero"               // the line rounds to zero
 	ReasonCap          Reason = "cap"                // a cap took the whole line
 	ReasonVoid         Reason = "void"               // the line to be reversed is void
+	ReasonUnratable    Reason = "unratable"          // a pending transaction that failed: this program cannot rate it, or its plan
 )
 
 // Outcome is what an event earns: the lines in the order of rules and levels,

@@ -53,24 +53,34 @@ func scaleOf(currency string) int64 {
 }
 
 func (o oracle) promise() *big.Rat {
-	sum, amount := new(big.Rat), o.in.Event.Amount.Rat()
+	sum := new(big.Rat)
 	for _, rule := range o.in.Plan.Rules {
 		if rule.On[0] != o.in.Event.Type {
 			continue
 		}
-		own := o.share(rule.Pay.Percent, rule.Pay.Flat, amount)
-		if rule.Pay.MultiplyBy != "" {
-			flat := new(big.Rat).Mul(rat(rule.Pay.Flat), big.NewRat(int64(o.in.Event.Metadata["items"].(int)), 1))
-			own = o.round(flat)
-		}
+		own := o.flatOrPercent(rule)
 		sum.Add(sum, own)
-		for _, step := range rule.Overrides.Steps {
-			base := amount
-			if rule.Overrides.Of == commission.OfCommission {
-				base = own
-			}
-			sum.Add(sum, o.share(step.Percent, step.Flat, base))
-		}
+		sum.Add(sum, o.overrides(rule, own))
+	}
+	return sum
+}
+
+func (o oracle) flatOrPercent(rule commission.Rule) *big.Rat {
+	if rule.Pay.MultiplyBy == "" {
+		return o.share(rule.Pay.Percent, rule.Pay.Flat, o.in.Event.Amount.Rat())
+	}
+	items := int64(o.in.Event.Metadata["items"].(int))
+	return o.round(new(big.Rat).Mul(rat(rule.Pay.Flat), big.NewRat(items, 1)))
+}
+
+// overrides is what all steps come to, beside what level 0 earns.
+func (o oracle) overrides(rule commission.Rule, own *big.Rat) *big.Rat {
+	sum, base := new(big.Rat), o.in.Event.Amount.Rat()
+	if rule.Overrides.Of == commission.OfCommission {
+		base = own
+	}
+	for _, step := range rule.Overrides.Steps {
+		sum.Add(sum, o.share(step.Percent, step.Flat, base))
 	}
 	return sum
 }
@@ -95,7 +105,12 @@ func (o oracle) share(percent, flat commission.Decimal, base *big.Rat) *big.Rat 
 }
 
 // round counts in smallest units: the whole ones, and a remainder of ½ or not.
+// A number below zero mirrors the one above.
 func (o oracle) round(r *big.Rat) *big.Rat {
+	if r.Sign() < 0 {
+		mirrored := o.round(new(big.Rat).Neg(r))
+		return mirrored.Neg(mirrored)
+	}
 	units := new(big.Rat).Mul(r, big.NewRat(o.scale, 1))
 	whole, rest := new(big.Int).QuoRem(units.Num(), units.Denom(), new(big.Int))
 	tie := rest.Lsh(rest, 1).Cmp(units.Denom())

@@ -187,4 +187,7 @@ func TestSkipJSON(t *testing.T) {
 	text, err = json.Marshal(commission.Skip{Reason: commission.ReasonNoPlan})
 	require.NoError(t, err)
 	require.Equal(t, `{"level":0,"reason":"no_plan"}`, string(text))
+	text, err = json.Marshal(commission.Skip{Reason: commission.ReasonUnratable, Detail: `plan: "x" is new`})
+	require.NoError(t, err)
+	require.Equal(t, `{"level":0,"reason":"unratable","detail":"plan: \"x\" is new"}`, string(text))
 }

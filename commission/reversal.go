@@ -41,6 +41,9 @@ func (v *Reversed) part(amount decimal.Decimal, rounding Rounding, digits int32)
 	return after.Sub(rounding.Quotient(amount.Mul(v.Before), v.Of, digits))
 }
 
+// bomb tells whether a number in it would make arithmetic slow.
+func (v *Reversed) bomb() bool { return anyBomb(v.Amount, v.Final, v.Of, v.Before, v.After) }
+
 // reversal is the work on an event that takes another back: it follows the
 // lines as they were posted, never today's plan or tree.
 type reversal struct {

@@ -3,6 +3,7 @@ package commission
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/shopspring/decimal"
 )
@@ -33,10 +34,10 @@ func (t Tiers) compile() *table {
 // TierSum is what a table makes of a sum: each part at the step that pays it.
 type TierSum struct {
 	Mode   TierMode        `json:"mode"`
-	Bucket string          `json:"bucket"` // the stretch of time that is summed up, in the plan's zone
-	Sum    decimal.Decimal `json:"sum"`    // with this event
-	Posted decimal.Decimal `json:"posted"` // before this event, and before caps
-	Parts  []TierPart      `json:"parts"`
+	Bucket string          `json:"bucket"`          // the stretch of time that is summed up, in the plan's zone
+	Sum    decimal.Decimal `json:"sum"`             // with this event
+	Posted decimal.Decimal `json:"posted"`          // before this event, and before caps
+	Parts  []TierPart      `json:"parts,omitempty"` // none of a sum of zero
 }
 
 // TierPart is the part of the sum that one step pays.
@@ -108,31 +109,58 @@ func (r *rating) tiered(rule *rule) Term {
 	return term
 }
 
-// check refuses parts that no table could have made of the sum.
-func (t *TierSum) check() error {
-	if t == nil {
+// check refuses parts that no table could have made of the sum, and a rate
+// that is not that of the step reached.
+func (t *TierSum) check(rate decimal.Decimal) error {
+	switch {
+	case t == nil:
 		return errors.New("the tiers are missing")
+	case t.Mode != Slab && t.Mode != Marginal:
+		return fmt.Errorf("%.40q is not a mode of tiers", string(t.Mode))
+	case t.Mode == Slab && len(t.Parts) > 1:
+		return errors.New("a slab has one part")
 	}
-	rest := t.Sum
+	rest, from, reached := t.Sum, decimal.Zero, decimal.Zero
 	for i, p := range t.Parts {
-		if anyBomb(t.Sum, t.Posted, p.From, p.UpTo, p.Amount, p.Percent, p.Flat) {
-			return errRange
+		if err := t.checkPart(p, from, i == len(t.Parts)-1); err != nil {
+			return fmt.Errorf("part %d: %w", i+1, err)
 		}
-		if !p.UpTo.IsZero() && t.reach(p).GreaterThan(p.UpTo) {
-			return fmt.Errorf("part %d goes beyond its step", i+1)
-		}
-		rest = rest.Sub(p.Amount)
+		rest, from, reached = rest.Sub(p.Amount), p.UpTo, p.Percent
 	}
 	if !rest.IsZero() {
 		return fmt.Errorf("the parts leave %s of the sum", rest)
 	}
+	if !rate.Equal(reached) {
+		return fmt.Errorf("the rate is %s, but that of the step reached is %s", rate, reached)
+	}
 	return nil
 }
 
-// reach is how far into its step a part goes.
-func (t *TierSum) reach(p TierPart) decimal.Decimal {
-	if t.Mode == Slab {
-		return p.Amount
+// checkPart refuses a part that does not begin at from, where the one before
+// has ended, or does not fit its step.
+func (t *TierSum) checkPart(p TierPart, from decimal.Decimal, last bool) error {
+	end := p.Amount
+	if t.Mode == Marginal {
+		end = p.From.Add(p.Amount)
 	}
-	return p.From.Add(p.Amount)
+	switch {
+	case !p.UpTo.IsZero() && end.GreaterThan(p.UpTo):
+		return errors.New("goes beyond its step")
+	case !last && !end.Equal(p.UpTo):
+		return errors.New("does not fill its step")
+	case t.Mode == Marginal && !p.From.Equal(from):
+		return errors.New("does not begin where the one before ends")
+	case p.From.IsPositive() && t.Sum.LessThanOrEqual(p.From):
+		return errors.New("begins above the sum")
+	case !p.Flat.IsZero() && !t.Sum.IsPositive():
+		return errors.New("has a flat amount, but the sum is not above zero")
+	}
+	return nil
+}
+
+// bomb tells whether a number in it would make arithmetic slow.
+func (t *TierSum) bomb() bool {
+	return t != nil && (anyBomb(t.Sum, t.Posted) || slices.ContainsFunc(t.Parts, func(p TierPart) bool {
+		return anyBomb(p.From, p.UpTo, p.Amount, p.Percent, p.Flat)
+	}))
 }

@@ -94,7 +94,7 @@ func TestVectors(t *testing.T) {
 			})
 		}
 	}
-	require.GreaterOrEqual(t, cases, 80)
+	require.GreaterOrEqual(t, cases, 250)
 }
 
 func readVectors(t *testing.T, file string) []vector {
@@ -177,11 +177,8 @@ func remember(e vectorEvent, in commission.Input, out commission.Outcome, memory
 		o.Refunded = o.Refunded.Add(in.Event.Amount)
 		o.Whole = o.Refunded.Equal(o.Event.Amount)
 	}
-	record := &commission.Original{Plan: in.Plan, Event: in.Event, Skipped: out.Skipped}
-	for _, l := range out.Lines {
-		record.Lines = append(record.Lines, commission.Post(l, id(e.ID), in.Event.At, in.Event.At))
-	}
-	originals[cmp.Or(e.ID, "e1")] = record
+	name := cmp.Or(e.ID, "e1")
+	originals[name] = posted(name, in, out)
 }
 
 type dated struct {

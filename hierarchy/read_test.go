@@ -41,17 +41,18 @@ func TestQueueUplines(t *testing.T) {
 	bia := w.under(ana)
 	w.exec(`update fature.affiliates set status = 'suspended', category = 'vip' where id = $1`, ana)
 
-	var got []hierarchy.Ancestor
+	var got hierarchy.Uplines
 	var b pgx.Batch
 	b.Queue("select 1")
-	hierarchy.QueueUplines(&b, &got, []uuid.UUID{bia, newID(), ana})
+	stranger := newID()
+	hierarchy.QueueUplines(&b, &got, []uuid.UUID{bia, stranger, ana})
 	require.NoError(t, pg.Send(t.Context(), w.db, &b))
 
-	require.Equal(t, []hierarchy.Ancestor{
-		{DescendantID: ana, AncestorID: ana, Level: 0, Status: "suspended", Category: "vip"},
-		{DescendantID: bia, AncestorID: bia, Level: 0, Status: "active", Category: "standard"},
-		{DescendantID: bia, AncestorID: ana, Level: 1, Status: "suspended", Category: "vip"},
-	}, got)
+	require.Equal(t, []uuid.UUID{ana}, got.Of(ana))
+	require.Equal(t, []uuid.UUID{bia, ana}, got.Of(bia))
+	require.Empty(t, got.Of(stranger))
+	require.Equal(t, hierarchy.Standing{Status: "suspended", Category: "vip"}, got.Standing(ana))
+	require.Equal(t, hierarchy.Standing{Status: "active", Category: "standard"}, got.Standing(bia))
 }
 
 func TestDownline(t *testing.T) {

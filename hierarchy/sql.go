@@ -83,10 +83,16 @@ const (
 		from fature.affiliate_hierarchy
 		where descendant_id = any($1) order by descendant_id, level_difference`
 
-	selectAncestors = `
-		select h.descendant_id, h.ancestor_id, h.level_difference as level, a.status::text, a.category::text
-		from fature.affiliate_hierarchy h join fature.affiliates a on a.id = h.ancestor_id
-		where h.descendant_id = any($1) order by h.descendant_id, h.level_difference`
+	// Bytes, because reading 10,000 ids one by one takes longer than finding them.
+	selectLines = `
+		select descendant_id, string_agg(uuid_send(ancestor_id), '' order by level_difference)
+		from fature.affiliate_hierarchy where descendant_id = any($1) group by descendant_id`
+
+	// Those that are not as most are; idx_affiliates_standing has only them.
+	selectStandings = `
+		select id, status::text, category::text from fature.affiliates
+		where (status <> 'active' or category <> 'standard')
+			and id in (select ancestor_id from fature.affiliate_hierarchy where descendant_id = any($1))`
 
 	selectDownline = `
 		select descendant_id as id, level_difference as level

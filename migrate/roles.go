@@ -51,10 +51,13 @@ type Rights struct {
 // of its own.
 //
 // It needs the roles to be there or CREATEROLE, and the schema's objects to be
-// the connection's own; a superuser has both. The objects are given to Owner
-// where the connection's role may become its member, and the schema itself
-// where it may create in the database; else Unmoved says so, as does the
-// Logger, and Jobs can do nothing with what stays.
+// the connection's own; a superuser has both. Without CREATEROLE, ErrRights
+// tells what an administrator has to run once: create the four roles, and grant
+// Owner to Jobs and to the connection's role. The objects are given to Owner
+// where the connection's role is its member or may become it, as whoever
+// created it may, and the schema itself where it may create in the database;
+// else Unmoved says so and what to run, as does the Logger, and Jobs can do
+// nothing with what stays.
 //
 // It is one transaction: an error leaves everything as it was. It waits for
 // locks two seconds at most and tries again, five times in all; the first time
@@ -104,8 +107,9 @@ type roleWork struct {
 	schema string
 	tx     pgx.Tx
 	me     struct {
-		Name                  string
+		Name                  string // as SQL writes it
 		Super, Creates, Makes bool
+		Fully                 string // what makes a grant one of all that a member can have
 	}
 }
 
@@ -113,11 +117,11 @@ func (w *roleWork) do(ctx context.Context) error {
 	if _, err := w.tx.Exec(ctx, "set local lock_timeout = '2s'"); err != nil {
 		return err
 	}
-	err := w.tx.QueryRow(ctx, selectMe).Scan(&w.me.Name, &w.me.Super, &w.me.Creates, &w.me.Makes)
+	err := w.tx.QueryRow(ctx, selectMe).Scan(&w.me.Name, &w.me.Super, &w.me.Creates, &w.me.Makes, &w.me.Fully)
 	if err != nil {
 		return err
 	}
-	for _, step := range []func(context.Context) error{w.create, w.checkHarmless, w.checkOwned, w.join, w.move} {
+	for _, step := range []func(context.Context) error{w.create, w.checkHarmless, w.join, w.checkOwned, w.move} {
 		if err := step(ctx); err != nil {
 			return err
 		}
@@ -133,7 +137,8 @@ func (w *roleWork) create(ctx context.Context) error {
 		return err
 	}
 	if !w.me.Creates {
-		return fmt.Errorf("%w: %s needs CREATEROLE to create %s", ErrRights, w.me.Name, strings.Join(missing, ", "))
+		return fmt.Errorf("%w: %s needs CREATEROLE, or an administrator runs: create role %s nologin; grant %s to %s; %s",
+			ErrRights, w.me.Name, strings.Join(missing, " nologin; create role "), w.Owner, w.Jobs, w.membership())
 	}
 	for _, role := range missing {
 		_, err := w.tx.Exec(ctx, "create role "+role+" nologin")
@@ -158,32 +163,55 @@ func (w *roleWork) checkHarmless(ctx context.Context) error {
 		fault.Conflict, strings.Join(mighty, ", "), w.Owner)
 }
 
-func (w *roleWork) checkOwned(ctx context.Context) error {
-	others, err := pg.Column[string](ctx, w.tx, selectOthers, w.schema)
-	if err != nil || len(others) == 0 {
-		return err
-	}
-	return fmt.Errorf("%w: %s does not own %s", ErrRights, w.me.Name, strings.Join(others, ", "))
-}
-
 // join makes Jobs a member of Owner, and so the connection's role where it may.
 func (w *roleWork) join(ctx context.Context) error {
-	var jobs, self bool
-	if err := w.tx.QueryRow(ctx, selectMembers, w.Owner, w.Jobs).Scan(&jobs, &self); err != nil {
+	jobs, self, err := w.members(ctx)
+	if err != nil {
 		return err
 	}
 	if !jobs {
 		if err := w.may(ctx, "grant "+w.Owner, "grant "+w.Owner+" to "+w.Jobs); err != nil {
-			return err
+			return fmt.Errorf("%w; an administrator runs: grant %s to %s; %s", err, w.Owner, w.Jobs, w.membership())
 		}
 	}
 	if self || w.me.Super {
 		return nil
 	}
-	err := w.may(ctx, "be a member of "+w.Owner, "grant "+w.Owner+" to current_user")
-	if errors.Is(err, ErrRights) {
-		w.Unmoved = "all: " + w.me.Name + " is no member of " + w.Owner
-		return nil
+	err = w.may(ctx, "be a member of "+w.Owner, "grant "+w.Owner+" to current_user"+w.me.Fully)
+	if err != nil && !errors.Is(err, ErrRights) {
+		return err
+	}
+	if _, self, err = w.members(ctx); err == nil && !self {
+		w.Unmoved = "all: " + w.me.Name + " has not what " + w.Owner + " has; an administrator runs: " + w.membership()
+	}
+	return err
+}
+
+// members tells whether Jobs can become Owner, and whether the connection's
+// role can and has its rights besides.
+func (w *roleWork) members(ctx context.Context) (jobs, self bool, err error) {
+	err = w.tx.QueryRow(ctx, selectMembers, w.Owner, w.Jobs).Scan(&jobs, &self)
+	return jobs, self, err
+}
+
+// membership is the SQL that makes the connection's role a member of Owner that
+// has all its rights; before 16 that is up to the role.
+func (w *roleWork) membership() string {
+	grant := "grant " + w.Owner + " to " + w.me.Name + w.me.Fully
+	if w.me.Fully == "" {
+		return grant + "; alter role " + w.me.Name + " inherit"
+	}
+	return grant
+}
+
+func (w *roleWork) checkOwned(ctx context.Context) error {
+	others, err := pg.Column[string](ctx, w.tx, selectOthers, w.schema)
+	if err != nil || len(others) == 0 {
+		return err
+	}
+	err = fmt.Errorf("%w: %s does not own %s", ErrRights, w.me.Name, strings.Join(others, ", "))
+	if w.Unmoved != "" { // Owner may
+		err = fmt.Errorf("%w; an administrator runs: %s", err, w.membership())
 	}
 	return err
 }
@@ -258,10 +286,13 @@ const selectObjects = `
 
 const (
 	selectMe = `
-		select rolname, rolsuper, rolsuper or rolcreaterole, has_database_privilege(current_database(), 'create')
+		select quote_ident(rolname), rolsuper, rolsuper or rolcreaterole, has_database_privilege(current_database(), 'create'),
+			case when current_setting('server_version_num')::int < 160000 then '' else ' with inherit true, set true' end
 		from pg_roles where rolname = current_user`
 
-	selectMissing = `select n from unnest($1::text[]) n where not exists (select from pg_roles where rolname = n)`
+	selectMissing = `
+		select n from unnest($1::text[]) with ordinality u (n, i)
+		where not exists (select from pg_roles where rolname = n) order by i`
 
 	selectMighty = `
 		select rolname::text from pg_roles where rolname = any($1) and (rolsuper or pg_has_role(oid, $2, 'MEMBER')) order by 1`
@@ -271,7 +302,10 @@ const (
 		where not pg_has_role(owner, 'USAGE') and not exists (select from pg_depend d where d.objid = o.oid and d.deptype = 'e')
 		order by 1 limit 10`
 
-	selectMembers = `select pg_has_role($2, $1, ` + memberRight + `), pg_has_role($1, ` + memberRight + `)`
+	// Since 16 whoever creates a role administers it, and becomes it or has its
+	// rights only where createrole_self_grant says so.
+	selectMembers = `
+		select pg_has_role($2, $1, ` + memberRight + `), pg_has_role($1, ` + memberRight + `) and pg_has_role($1, 'USAGE')`
 
 	selectSchemaOwned = `select nspowner = to_regrole($2) from pg_namespace where nspname = $1`
 

@@ -1,12 +1,11 @@
 package migrate_test
 
 import (
-	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/shopspring/decimal"
@@ -162,30 +161,21 @@ func refuses(t *testing.T, pool *pgxpool.Pool, statements ...string) {
 	}
 }
 
-// Without CREATEROLE the error says what is missing, and nothing is done.
-func TestRolesNeedsARight(t *testing.T) {
-	t.Parallel()
-	pool := testenv.Empty(t)
-	_, err := pool.Exec(t.Context(), `
-		do $$ begin create role plain_owner_login login; exception when duplicate_object or unique_violation then null; end $$`)
-	require.NoError(t, err)
-	name := pool.Config().ConnConfig.Database
-	_, err = pool.Exec(t.Context(), "alter database "+pgx.Identifier{name}.Sanitize()+" owner to plain_owner_login")
-	require.NoError(t, err)
-	t.Cleanup(func() {
-		_, _ = pool.Exec(context.Background(), "reassign owned by plain_owner_login to postgres")
+// earnOnce has a plan, and a sale that pays by it.
+func earnOnce(t *testing.T, p *fature.Program) {
+	t.Helper()
+	plan, err := p.Plans.Publish(t.Context(), commission.Document{
+		Name: "p", Currency: "BRL", Rules: []commission.Rule{{
+			ID: "sale", On: []transaction.Type{transaction.Sale}, Pay: commission.Pay{Percent: "10"},
+		}},
 	})
-	config := pool.Config()
-	config.ConnConfig.User = "plain_owner_login"
-	conn, err := pgx.ConnectConfig(t.Context(), config.ConnConfig)
 	require.NoError(t, err)
-	defer func() { _ = conn.Close(context.Background()) }()
-	o := migrate.Options{Schema: "unroled"}
-	_, err = migrate.Roles(t.Context(), conn, o)
-	require.ErrorIs(t, err, migrate.ErrOlder, "Up comes first")
-	require.NoError(t, migrate.Up(t.Context(), conn, o))
-	_, err = migrate.Roles(t.Context(), conn, o)
-	require.ErrorIs(t, err, migrate.ErrRights)
-	require.ErrorIs(t, err, fature.ErrForbidden)
-	require.ErrorContains(t, err, "CREATEROLE")
+	err = p.Plans.Assign(t.Context(), commission.Default(plan.ID).Since(time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC)))
+	require.True(t, err == nil || errors.Is(err, commission.ErrAssigned), err)
+	n := time.Now().UnixNano()
+	a, err := p.Affiliates.Create(t.Context(), affiliate.Draft{Name: "A", Email: fmt.Sprintf("a%d@example.com", n)})
+	require.NoError(t, err)
+	got, err := p.Record(t.Context(), transaction.Event{AffiliateID: a.ID, Type: transaction.Sale, Amount: decimal.NewFromInt(10)})
+	require.NoError(t, err)
+	require.Len(t, got[0].Lines, 1)
 }

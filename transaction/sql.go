@@ -77,10 +77,17 @@ const (
 		select ` + columns + ` from fature.transactions
 		where status = 'pending' order by created_at, id limit $1 for no key update skip locked`
 
-	updateProcessed = `
+	updateRated = `
 		update fature.transactions t
-		set status = 'processed', plan_id = r.plan_id, skipped = r.skipped::jsonb, rated_at = r.rated_at, rated_seq = r.rated_seq
-		from unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::timestamptz[], $5::bigint[], $6::uuid[])
-			as r (id, created_at, skipped, rated_at, rated_seq, plan_id)
+		set status = r.status::fature.transaction_status, plan_id = r.plan_id, skipped = r.skipped::jsonb,
+			rated_at = r.rated_at, rated_seq = r.rated_seq
+		from unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::text[], $5::timestamptz[], $6::bigint[], $7::uuid[])
+			as r (id, created_at, status, skipped, rated_at, rated_seq, plan_id)
 		where (t.id, t.created_at) = (r.id, r.created_at)`
+
+	// No key of a month: failed ones are few, and their ids say little of when.
+	updateRequeued = `
+		update fature.transactions set status = 'pending',
+			skipped = case when skipped @> '[{"reason": "self_referral"}]' then '[{"level": 0, "reason": "self_referral"}]'::jsonb end
+		where id = any($1) and status = 'failed'`
 )

@@ -19,8 +19,8 @@ import (
 // Status is where a transaction stands.
 type Status string
 
-// The states. A pending transaction is stored and not rated yet; a reversed
-// one was taken back whole.
+// The states. A pending transaction is stored and not rated yet; a failed one
+// could not be rated, and Skipped says why; a reversed one was taken back whole.
 const (
 	Pending   Status = "pending"
 	Processed Status = "processed"
@@ -74,7 +74,7 @@ func (t Transaction) Event() Event {
 }
 
 // Store is the transactions of a programme. They are written by
-// fature.Program.Record.
+// fature.Program.Record and Process.
 type Store struct{ db pg.DB }
 
 // New makes the store of a programme's transactions.
@@ -127,6 +127,19 @@ func (s *Store) All(ctx context.Context, f Filter) iter.Seq2[Transaction, error]
 		f.After = after
 		return s.List(ctx, f)
 	})
+}
+
+// Requeue makes failed transactions pending again, for Process to rate: their
+// plan is supported by now, or another is assigned. It leaves all others as they
+// are, and tells how many it changed. It probes every month.
+func (s *Store) Requeue(ctx context.Context, ids ...uuid.UUID) (int64, error) {
+	var n int64
+	err := pg.InTx(ctx, s.db, func(tx pg.DB) error {
+		tag, err := tx.Exec(ctx, updateRequeued, ids)
+		n = tag.RowsAffected()
+		return err
+	})
+	return n, fail("requeue", err)
 }
 
 func nilID(id uuid.UUID) *uuid.UUID {

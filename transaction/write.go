@@ -145,16 +145,16 @@ func ClaimPending(ctx context.Context, tx pg.DB, limit int) ([]Transaction, erro
 	return pg.All[Transaction](ctx, tx, claimPending, limit)
 }
 
-// QueueProcessed marks transactions as rated.
-func QueueProcessed(b *pgx.Batch, list []Transaction) {
+// QueueRated stores what became of pending transactions: processed or failed.
+func QueueRated(b *pgx.Batch, list []Transaction) {
 	n := len(list)
-	ids, at, skipped := make([]uuid.UUID, n), make([]time.Time, n), make([]*string, n)
+	ids, at, status, skipped := make([]uuid.UUID, n), make([]time.Time, n), make([]string, n), make([]*string, n)
 	rated, seqs, plans := make([]*time.Time, n), make([]*int64, n), make([]*uuid.UUID, n)
 	for i, t := range list {
-		ids[i], at[i], skipped[i] = t.ID, t.CreatedAt, nilText(string(t.Skipped))
+		ids[i], at[i], status[i], skipped[i] = t.ID, t.CreatedAt, string(t.Status), nilText(string(t.Skipped))
 		rated[i], seqs[i], plans[i] = t.RatedAt, t.RatedSeq, t.PlanID
 	}
-	b.Queue(updateProcessed, ids, at, skipped, rated, seqs, plans)
+	b.Queue(updateRated, ids, at, status, skipped, rated, seqs, plans)
 }
 
 // Differs names the first field in which an event differs from the

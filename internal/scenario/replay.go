@@ -109,14 +109,15 @@ func (w *World) posted() map[uuid.UUID][]commission.Commission {
 }
 
 func (w *World) upline(id uuid.UUID) []commission.Member {
-	var ancestors []hierarchy.Ancestor
+	var lines hierarchy.Uplines
 	var b pgx.Batch
-	hierarchy.QueueUplines(&b, &ancestors, []uuid.UUID{id})
+	hierarchy.QueueUplines(&b, &lines, []uuid.UUID{id})
 	require.NoError(w.t, pg.Send(w.t.Context(), pg.In(w.Pool, ""), &b))
 	var upline []commission.Member
-	for _, a := range ancestors {
+	for _, id := range lines.Of(id) {
+		standing := lines.Standing(id)
 		upline = append(upline, commission.Member{
-			ID: a.AncestorID, Active: a.Status == string(affiliate.Active), Category: affiliate.Category(a.Category),
+			ID: id, Active: standing.Status == string(affiliate.Active), Category: affiliate.Category(standing.Category),
 		})
 	}
 	return upline

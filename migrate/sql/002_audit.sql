@@ -19,7 +19,8 @@ return nullif(current_setting('fature.' || name, true), '');
 create table fature.data_audit (
 	seq              bigint not null default nextval('fature.audit_seq'),
 	table_name       text not null,
-	record_id        text not null,
+	record_id        text,
+	record_ids       uuid[], -- of one statement's rows that are audited by their ids
 	operation        text not null constraint data_audit_operation_check check (operation in ('INSERT', 'UPDATE', 'DELETE')),
 	old_values       jsonb,
 	new_values       jsonb,
@@ -29,12 +30,13 @@ create table fature.data_audit (
 	application_name text not null default current_setting('application_name'),
 	request_id       text default fature.context('request'),
 	txid             xid8 not null default pg_current_xact_id(),
+	constraint data_audit_record_check check ((record_id is null) <> (record_ids is null)),
 	constraint data_audit_pkey primary key (seq, changed_at)
 ) partition by range (changed_at);
--- Rows of ids only are not in it: they say no more than the rows they name, and
--- there are ten for every event.
+-- Lists of ids are not in it: they say no more than the rows they name, which
+-- are ten for every event.
 create index idx_data_audit_record on fature.data_audit (table_name, record_id, seq)
-	where old_values is not null or new_values is not null;
+	where record_id is not null;
 
 -- Personal values stand here, and only their salted hash in data_audit:
 -- deleting a person's rows here erases them and leaves the chain whole.
@@ -48,8 +50,8 @@ create table fature.audit_personal (
 	constraint audit_personal_pkey primary key (table_name, record_id, hash)
 );
 
--- What is audited how: full images, or the ids of inserted rows only (rows
--- that never change are their own record). A table that is not named is
+-- What is audited how: full images, or the ids of inserted rows only, in one
+-- entry a statement (rows that never change are their own record). A table that is not named is
 -- audited in full. Ignored columns make no audit row; masked ones show that
 -- they are set, not their value.
 create table fature.audit_policy (
@@ -57,7 +59,8 @@ create table fature.audit_policy (
 	mode       text not null default 'full' constraint audit_policy_mode_check check (mode in ('full', 'ids', 'off')),
 	ignored    text[] not null default '{}',
 	personal   text[] not null default '{}',
-	masked     text[] not null default '{}'
+	masked     text[] not null default '{}',
+	constraint audit_policy_ids_check check (mode <> 'ids' or table_name <> 'customers') -- whose ids are text
 );
 insert into fature.audit_policy (table_name, mode, ignored, personal, masked) values
 	('users', 'full', '{updated_at}', '{email,email_canon,name}', '{password_hash}'),
@@ -106,8 +109,8 @@ begin
 		return null;
 	end if;
 	if tg_op = 'INSERT' and policy.mode = 'ids' then
-		insert into fature.data_audit (table_name, record_id, operation)
-		select tg_argv[0], n.id::text, 'INSERT' from new_rows n;
+		insert into fature.data_audit (table_name, record_ids, operation)
+		select tg_argv[0], array_agg(n.id), 'INSERT' from new_rows n having count(*) > 0;
 	elsif tg_op = 'INSERT' then
 		insert into fature.data_audit (table_name, record_id, operation, new_values)
 		select tg_argv[0], n.id::text, 'INSERT', fature.audit_image(policy, n.id::text, to_jsonb(n)) from new_rows n;

@@ -37,6 +37,9 @@ create table fature.affiliates (
 	constraint affiliates_lifetime_check check ('NaN' not in (lifetime_volume, lifetime_commissions))
 ) with (fillfactor = 85);
 create index idx_affiliates_performance on fature.affiliates (status, category, level) where status = 'active';
+-- Of those whom rating must ask about; the others are as most are.
+create index idx_affiliates_standing on fature.affiliates (id) include (status, category)
+	where status <> 'active' or category <> 'standard';
 create index idx_affiliates_parent on fature.affiliates (parent_id);
 call fature.audit_table('affiliates');
 create trigger fature_keep before delete on fature.affiliates
