@@ -10,6 +10,7 @@ import (
 	"github.com/fature/fature"
 	"github.com/fature/fature/affiliate"
 	"github.com/fature/fature/commission"
+	"github.com/fature/fature/hierarchy"
 )
 
 // access is the roles that a route is for.
@@ -86,18 +87,12 @@ func (a *api) seen(ctx context.Context, who caller, ids []uuid.UUID) (func(uuid.
 	if who.readsAll() {
 		return func(uuid.UUID) bool { return true }, nil
 	}
+	if who.affiliate == uuid.Nil {
+		return func(uuid.UUID) bool { return false }, nil
+	}
 	above, err := a.program.Hierarchy.Uplines(ctx, ids)
-	return func(id uuid.UUID) bool {
-		if who.affiliate == uuid.Nil || id == who.affiliate {
-			return who.affiliate != uuid.Nil
-		}
-		for _, r := range above[id] {
-			if r.ID == who.affiliate {
-				return true
-			}
-		}
-		return false
-	}, err
+	own := func(r hierarchy.Relative) bool { return r.ID == who.affiliate }
+	return func(id uuid.UUID) bool { return id == who.affiliate || slices.ContainsFunc(above[id], own) }, err
 }
 
 // seenLines are the lines of affiliates that the caller may see: what its

@@ -72,6 +72,10 @@ func (a *api) seedAdmin(ctx context.Context, given string) error {
 	if !found {
 		return fmt.Errorf("-seed-admin is not email:password")
 	}
+	if _, err := a.program.Users.GetByEmail(ctx, email); err == nil {
+		a.log.InfoContext(ctx, "the first admin is there already and stays as it is")
+		return nil
+	}
 	hash, err := a.passwords.hash(password)
 	if err != nil {
 		return fmt.Errorf("-seed-admin: %w", err)
@@ -84,8 +88,7 @@ func (a *api) seedAdmin(ctx context.Context, given string) error {
 		return program.Users.SetPassword(ctx, user.ID, hash)
 	})
 	if errors.Is(err, affiliate.ErrEmailTaken) {
-		a.log.InfoContext(ctx, "the admin is there already and stays as it is")
-		return nil
+		return nil // another process made it meanwhile
 	}
 	return err
 }

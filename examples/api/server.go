@@ -127,8 +127,9 @@ func (a *api) answer(c *call, rt route) (reply, error) {
 		return reply{}, err
 	}
 	if c.who.user.ID != uuid.Nil {
-		entryOf(c.Context()).user = c.who.user.ID
-		actor := fature.Actor{ID: c.who.user.ID.String(), Request: entryOf(c.Context()).request}
+		e := entryOf(c.Context())
+		e.user = c.who.user.ID.String()
+		actor := fature.Actor{ID: e.user, Request: e.request}
 		c.Request = c.WithContext(fature.WithActor(c.Context(), actor))
 	}
 	return rt.do(c)
@@ -191,7 +192,7 @@ func (s *said) Write(b []byte) (int, error) { return len(b), nil }
 // entry is what the log says of a request.
 type entry struct {
 	request string
-	user    uuid.UUID
+	user    string // the id of who asks; empty is nobody
 	status  int
 	http.ResponseWriter
 }

@@ -3,14 +3,15 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
-	"log/slog"
+	"net"
 	"os"
 	"os/exec"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -82,7 +83,7 @@ func TestStory(t *testing.T) {
 	report, err := w.program.Verify(t.Context())
 	require.NoError(t, err)
 	require.Empty(t, report.Findings)
-	w.wantAudited(sale)
+	w.wantAudited(bia)
 }
 
 // wantAudited says that the audit names the admin for what the API did.
@@ -90,7 +91,7 @@ func (w *world) wantAudited(record string) {
 	w.Helper()
 	var actor, request string
 	require.NoError(w, w.pool.QueryRow(w.Context(),
-		"select changed_by, request_id from fature.data_audit where record_id like $1 || '%' and operation = 'INSERT'", record).Scan(&actor, &request))
+		"select changed_by, request_id from fature.data_audit where record_id = $1 and table_name = 'affiliates' and operation = 'INSERT'", record).Scan(&actor, &request))
 	admin, err := w.program.Users.GetByEmail(w.Context(), "admin@example.com")
 	require.NoError(w, err)
 	require.Equal(w, admin.ID.String(), actor)
@@ -304,9 +305,70 @@ func TestProgram(t *testing.T) {
 
 func TestSeedAdmin(t *testing.T) {
 	t.Parallel()
-	for _, bad := range []string{"admin@example.com", "admin@example.com:short", "nobody:" + secret} {
-		err := run(t.Context(), options{addr: "127.0.0.1:0", database: testenv.URL(testenv.Pool(t)), admin: bad}, io.Discard, slog.New(slog.DiscardHandler))
+	w := newWorld(t)
+	for _, bad := range []string{"bob@example.com", "bob@example.com:short", "nobody:" + secret} {
+		err := w.seedAdmin(t.Context(), bad)
 		require.Error(t, err, bad)
 		require.NotContains(t, err.Error(), secret)
 	}
+}
+
+// What the README sends, from login to preview, is answered as it says.
+func TestReadmeSession(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile("../../README.md")
+	require.NoError(t, err)
+	_, session, found := strings.Cut(string(readme), "go run ./examples/api ")
+	require.True(t, found)
+	session, after, _ := strings.Cut(session, "```")
+	require.Contains(t, session, "-seed-admin admin@example.com:"+secret)
+	w := newWorld(t)
+	token := ""
+	for _, m := range regexp.MustCompile(`(?s)127\.0\.0\.1:8080(/\S+).*?-d '(.*?)'`).FindAllStringSubmatch(session, -1) {
+		r := w.want(200, token, "POST "+m[1], m[2])
+		if token == "" {
+			token = r.id("token")
+			continue
+		}
+		_, says, _ := strings.Cut(after, "It answers `")
+		says, _, _ = strings.Cut(says, "`")
+		require.Contains(t, r.text, says)
+		return
+	}
+	t.Fatal("the README previews nothing")
+}
+
+// A request that is on its way when the program is told to end is answered.
+func TestDrain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	admin := w.login("admin@example.com")
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	ctx, end := context.WithCancel(t.Context())
+	defer end()
+	ended := make(chan error, 1)
+	go func() { ended <- w.serveUntil(ctx, listener) }()
+
+	w.url = "http://" + listener.Addr().String()
+	lock, err := w.pool.Begin(t.Context())
+	require.NoError(t, err)
+	_, err = lock.Exec(t.Context(), "lock fature.commission_plans")
+	require.NoError(t, err)
+	answer := make(chan answered, 1)
+	go func() { answer <- w.do(admin, "GET /v1/plans", "") }()
+	require.Eventually(t, func() bool {
+		var waiting bool
+		err := lock.QueryRow(t.Context(), "select exists (select from pg_locks where not granted and relation = 'fature.commission_plans'::regclass)").Scan(&waiting)
+		return err == nil && waiting
+	}, 5*time.Second, 10*time.Millisecond)
+	end()
+	select {
+	case <-ended:
+		t.Fatal("it ended with a request on its way")
+	case <-time.After(100 * time.Millisecond):
+	}
+	require.NoError(t, lock.Rollback(t.Context()))
+	require.Equal(t, 200, (<-answer).status)
+	require.NoError(t, <-ended)
 }

@@ -116,7 +116,10 @@ func (a *api) record(c *call) (reply, error) {
 	}
 	r := results[0]
 	if r.Unattributed() {
-		return ok(recordedJSON{Reason: commission.ReasonUnattributed, Commissions: []lineJSON{}, Skipped: []commission.Skip{}, Breakage: amount(r.Breakage(), event.Currency)})
+		currency, err := a.program.Plans.Currency(c.Context())
+		return reply{http.StatusOK, recordedJSON{
+			Reason: commission.ReasonUnattributed, Commissions: []lineJSON{}, Skipped: []commission.Skip{}, Breakage: amount(r.Breakage(), currency),
+		}}, err
 	}
 	status := http.StatusCreated
 	if r.Duplicate {
