@@ -28,6 +28,10 @@ const (
 			status = coalesce($5, status), role = coalesce($6, role), updated_at = now()
 		where id = $1
 		returning ` + userColumns
+
+	updatePassword = `update fature.users set password_hash = $2, updated_at = now() where id = $1`
+
+	selectPassword = `select coalesce(password_hash, '') from fature.users where id = $1`
 )
 
 const (

@@ -64,6 +64,7 @@ const (
 	maxSampleAffiliates = 10_000
 	maxSampleEvents     = 10_000
 	maxSampleDepth      = 255
+	maxSampleLines      = 100_000 // posted and skipped; what one event more adds is bounded by its plan
 )
 
 // Previewed is what a sample comes to. Amounts are text with the currency's
@@ -120,6 +121,10 @@ func Preview(s Sample) (Previewed, error) {
 	slices.SortStableFunc(order, func(a, b int) int { return s.Events[a].At.Compare(s.Events[b].At) })
 	for _, i := range order {
 		p.Err(fmt.Sprintf("events[%d]", i), p.rate(s.Events[i]))
+		if len(p.out.Lines)+len(p.out.Skipped) > maxSampleLines {
+			p.That(false, "events", "come to more than %d lines and skips", maxSampleLines)
+			break
+		}
 	}
 	return p.done()
 }

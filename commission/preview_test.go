@@ -5,11 +5,13 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/fature/fature/commission"
 	"github.com/fature/fature/internal/fault"
+	"github.com/fature/fature/transaction"
 )
 
 // trial is a plan with a limit and a cap, replaced by another in July; three
@@ -87,4 +89,27 @@ func TestPreviewRefuses(t *testing.T) {
 	}
 	_, err := commission.Preview(commission.Sample{})
 	require.EqualError(t, err, "plans: are missing")
+}
+
+// A sample is small, and what it comes to is bounded all the same.
+func TestPreviewIsBounded(t *testing.T) {
+	t.Parallel()
+	s := commission.Sample{
+		Plans:      []commission.SamplePlan{{Document: commission.Document{Name: "p", Currency: "BRL"}}},
+		Affiliates: []commission.SampleAffiliate{{ID: "ana"}},
+	}
+	for i := range 100 {
+		s.Plans[0].Document.Rules = append(s.Plans[0].Document.Rules, commission.Rule{
+			ID: fmt.Sprint("r", i), On: []transaction.Type{transaction.Sale}, Pay: commission.Pay{Percent: "1"},
+		})
+	}
+	at := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	for i := range 10_000 {
+		s.Events = append(s.Events, commission.SampleEvent{ID: fmt.Sprint(i), At: at, Affiliate: "ana", Type: transaction.Sale, Amount: "10.00"})
+	}
+	_, err := commission.Preview(s)
+	require.ErrorContains(t, err, "events: come to more than 100000 lines and skips")
+	s.Events = s.Events[:1000]
+	_, err = commission.Preview(s)
+	require.NoError(t, err)
 }

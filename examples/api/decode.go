@@ -1,0 +1,230 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"reflect"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
+
+	"github.com/fature/fature/commission"
+	"github.com/fature/fature/internal/fault"
+)
+
+// malformed is what cannot be read at all: 400, where a value that can be read
+// and is refused is 422.
+type malformed struct{ error }
+
+func (m malformed) Unwrap() error { return m.error }
+
+// bodyOf reads the one JSON document of a request.
+func bodyOf[T any](c *call) (T, error) {
+	var into T
+	data, err := io.ReadAll(c.Body)
+	if err != nil {
+		if errors.As(err, new(*tooLarge)) {
+			return into, err
+		}
+		return into, malformed{errors.New("the body ended early")}
+	}
+	return into, decode(data, &into)
+}
+
+// decode reads one JSON document into a pointer to a struct, more strictly than
+// encoding/json: unknown and repeated fields, names in another case, text that
+// is not UTF-8, and anything after the document are refused, each by its path.
+func decode(data []byte, into any) error {
+	switch {
+	case len(bytes.TrimSpace(data)) == 0:
+		return malformed{errors.New("the body is empty")}
+	case !utf8.Valid(data):
+		return malformed{errors.New("the body is not valid UTF-8")}
+	}
+	var whole json.RawMessage
+	if err := json.Unmarshal(data, &whole); err != nil {
+		return malformed{fmt.Errorf("the body is not one JSON document: %w", err)}
+	}
+	var d decoder
+	d.value("", whole, reflect.ValueOf(into).Elem())
+	if d.unreadable {
+		return malformed{d.Done()}
+	}
+	return d.Done()
+}
+
+// decoder collects what does not fit.
+type decoder struct {
+	fault.Check
+	unreadable bool
+}
+
+func (d *decoder) wrong(path, format string, args ...any) {
+	d.unreadable = true
+	d.That(false, path, format, args...)
+}
+
+func (d *decoder) value(path string, raw json.RawMessage, v reflect.Value) {
+	if string(raw) == "null" && path != "" {
+		return // as if it were not given
+	}
+	switch into := v.Addr().Interface().(type) {
+	case *json.RawMessage:
+		*into = raw
+	case *uuid.UUID:
+		parsed(d, path, raw, into, parseID)
+	case *time.Time:
+		parsed(d, path, raw, into, parseTime)
+	case json.Unmarshaler: // a plan document, which tells its own paths
+		d.Err(path, into.UnmarshalJSON(raw))
+	case *map[string]any:
+		d.metadata(path, raw, into)
+	default:
+		d.plain(path, raw, v)
+	}
+}
+
+func (d *decoder) plain(path string, raw json.RawMessage, v reflect.Value) {
+	switch {
+	case v.Kind() == reflect.Struct:
+		d.object(path, raw, v)
+	case v.Kind() == reflect.Slice:
+		d.list(path, raw, v)
+	case v.Type() == reflect.TypeFor[commission.Decimal]() && what(raw) == "a number":
+		d.wrong(path, `is a number; amounts are strings, such as "12.34"`)
+	case json.Unmarshal(raw, v.Addr().Interface()) == nil:
+	case v.Kind() == reflect.Bool:
+		d.wrong(path, "is %s, not true or false", what(raw))
+	default:
+		d.wrong(path, "is %s, not a string", what(raw))
+	}
+}
+
+// what names a JSON value.
+func what(raw json.RawMessage) string {
+	switch raw[0] {
+	case '{':
+		return "an object"
+	case '[':
+		return "a list"
+	case '"':
+		return "a string"
+	case 't', 'f':
+		return "a boolean"
+	case 'n':
+		return "null"
+	}
+	return "a number"
+}
+
+func (d *decoder) object(path string, raw json.RawMessage, v reflect.Value) {
+	if raw[0] != '{' {
+		d.wrong(path, "is %s, not an object", what(raw))
+		return
+	}
+	seen, fields := map[string]bool{}, fieldsIn(v.Type())
+	each(raw, func(key string, item json.RawMessage) {
+		at := strings.TrimPrefix(path+"."+key, ".")
+		index, known := fields[key]
+		switch {
+		case !known:
+			d.wrong(clip(at), "is not a field here")
+		case seen[key]:
+			d.wrong(at, "is given twice")
+		default:
+			d.value(at, item, v.FieldByIndex(index))
+		}
+		seen[key] = true
+	})
+}
+
+func (d *decoder) list(path string, raw json.RawMessage, v reflect.Value) {
+	if raw[0] != '[' {
+		d.wrong(path, "is %s, not a list", what(raw))
+		return
+	}
+	each(raw, func(_ string, item json.RawMessage) {
+		v.Set(reflect.Append(v, reflect.Zero(v.Type().Elem())))
+		d.value(fmt.Sprintf("%s[%d]", path, v.Len()-1), item, v.Index(v.Len()-1))
+	})
+}
+
+// metadata keeps numbers as they are written.
+func (d *decoder) metadata(path string, raw json.RawMessage, into *map[string]any) {
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.UseNumber()
+	if dec.Decode(into) != nil {
+		d.wrong(path, "is %s, not an object", what(raw))
+	}
+}
+
+// each walks the items of an object or a list, which is known to be JSON.
+func each(raw json.RawMessage, item func(key string, raw json.RawMessage)) {
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	_, _ = dec.Token() // the bracket
+	for dec.More() {
+		key := ""
+		if raw[0] == '{' {
+			token, _ := dec.Token()
+			key, _ = token.(string)
+		}
+		var value json.RawMessage
+		if dec.Decode(&value) != nil {
+			return
+		}
+		item(key, value)
+	}
+}
+
+// fieldsIn are the fields of a struct by their names in JSON, also those of what
+// is embedded.
+func fieldsIn(t reflect.Type) map[string][]int {
+	fields := map[string][]int{}
+	for _, f := range reflect.VisibleFields(t) {
+		if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); name != "" {
+			fields[name] = f.Index
+		}
+	}
+	return fields
+}
+
+// parsed reads a string and what it says.
+func parsed[T any](d *decoder, path string, raw json.RawMessage, into *T, parse func(string) (T, error)) {
+	var text string
+	if json.Unmarshal(raw, &text) != nil {
+		d.wrong(path, "is %s, not a string", what(raw))
+		return
+	}
+	value, err := parse(text)
+	*into = value
+	d.Err(path, err)
+}
+
+func parseID(text string) (uuid.UUID, error) {
+	id, err := uuid.Parse(text)
+	if err != nil || len(text) != 36 {
+		return uuid.Nil, fault.Field("", "%.40q is not a UUID", text)
+	}
+	return id, nil
+}
+
+func parseTime(text string) (time.Time, error) {
+	t, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return t, fault.Field("", "%.40q is not a time such as 2026-11-24T13:00:00Z", text)
+	}
+	return t, nil
+}
+
+// clip keeps a made-up name from filling the answer.
+func clip(text string) string {
+	if len(text) > 100 {
+		return strings.ToValidUTF8(text[:100], "") + "…"
+	}
+	return text
+}

@@ -1,0 +1,124 @@
+// Api is the library behind a REST API: a thin layer that decodes, asks the
+// library and encodes. It begins with what the engine of commissions needs.
+//
+//	go run ./examples/api [-addr HOST:PORT] [-seed-admin EMAIL:PASSWORD]
+//
+// DATABASE_URL names a database, which is migrated; without one a server is
+// started for this run. Sessions live in the memory of the process until the
+// library's own take their place.
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+	"golang.org/x/crypto/bcrypt"
+
+	"github.com/fature/fature"
+	"github.com/fature/fature/internal/testenv"
+	"github.com/fature/fature/migrate"
+)
+
+func main() {
+	var o options
+	flag.StringVar(&o.addr, "addr", "127.0.0.1:8080", "the `ADDRESS` to listen at")
+	flag.StringVar(&o.database, "database", os.Getenv("DATABASE_URL"), "the `URL` of a database; without one a server is started for this run")
+	flag.StringVar(&o.admin, "seed-admin", "", "makes the first admin, as `EMAIL:PASSWORD`; one that is there stays as it is")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop) // a second signal ends it at once
+	if err := run(ctx, o, os.Stdout, slog.New(slog.NewTextHandler(os.Stderr, nil))); err != nil {
+		fmt.Fprintln(os.Stderr, "api:", err)
+		os.Exit(1)
+	}
+}
+
+type options struct{ addr, database, admin string }
+
+// run serves until ctx ends, and returns when all that it began is done.
+func run(ctx context.Context, o options, out io.Writer, log *slog.Logger) error {
+	if o.database == "" {
+		servers, err := testenv.Start(ctx, func(format string, args ...any) { log.Info(fmt.Sprintf(format, args...)) })
+		if err != nil {
+			return err
+		}
+		defer servers.Close()
+		o.database = servers.DatabaseURL
+	}
+	pool, err := pgxpool.New(ctx, o.database)
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	a, err := newAPI(ctx, pool, log, bcrypt.DefaultCost)
+	if err != nil {
+		return err
+	}
+	if o.admin != "" {
+		if err := a.seedAdmin(ctx, o.admin); err != nil {
+			return err
+		}
+	}
+	listener, err := net.Listen("tcp", o.addr)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "listening on http://%s\n", listener.Addr())
+	return a.serveUntil(ctx, listener)
+}
+
+// newAPI migrates the database and makes the programme on it.
+func newAPI(ctx context.Context, pool *pgxpool.Pool, log *slog.Logger, cost int) (*api, error) {
+	err := pool.AcquireFunc(ctx, func(conn *pgxpool.Conn) error {
+		return migrate.Up(ctx, conn.Conn(), migrate.Options{Logger: log})
+	})
+	if err != nil {
+		return nil, err
+	}
+	program, err := fature.New(ctx, fature.Config{Pool: pool, Logger: log})
+	if err != nil {
+		return nil, err
+	}
+	secrets, err := newPasswords(cost)
+	return &api{program: program, pool: pool, sessions: newSessions(), passwords: secrets, log: log, now: time.Now}, err
+}
+
+// drainTime is how long requests on their way have to end.
+const drainTime = 20 * time.Second
+
+// serveUntil serves and does the background work until ctx ends; then it lets
+// the requests end, and after them the work.
+func (a *api) serveUntil(ctx context.Context, listener net.Listener) error {
+	server := &http.Server{
+		Handler: a.handler(), ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelWarn),
+		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: longestRequest, WriteTimeout: 2 * longestRequest,
+		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
+	}
+	working, stopWork := context.WithCancel(context.WithoutCancel(ctx))
+	worked, served := make(chan error, 1), make(chan error, 1)
+	go func() { worked <- a.program.Run(working) }()
+	go func() { served <- server.Serve(listener) }()
+	var err error
+	select {
+	case err = <-served:
+	case <-ctx.Done():
+		a.log.Info("stopping")
+		draining, cancel := context.WithTimeout(working, drainTime)
+		err = server.Shutdown(draining)
+		cancel()
+	}
+	stopWork()
+	return errors.Join(err, server.Close(), <-worked)
+}

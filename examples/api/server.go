@@ -1,0 +1,241 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"regexp"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/fature/fature"
+	"github.com/fature/fature/internal/fault"
+)
+
+// What a request may cost.
+const (
+	largestBody    = 1 << 20
+	largestBatch   = 16 << 20
+	longestRequest = 30 * time.Second
+)
+
+// api answers the requests of one programme.
+type api struct {
+	program   *fature.Program
+	pool      *pgxpool.Pool
+	sessions  *sessions
+	passwords passwords
+	log       *slog.Logger
+	now       func() time.Time
+}
+
+// route is one line of the contract: who it is for, and what answers it.
+type route struct {
+	pattern string
+	to      access
+	do      func(*call) (reply, error)
+	body    int64 // the largest; 0 is largestBody
+}
+
+func (a *api) routes() []route {
+	return []route{
+		{pattern: "GET /livez", to: public, do: a.live},
+		{pattern: "GET /readyz", to: public, do: a.ready},
+		{pattern: "POST /v1/auth/login", to: public, do: a.login},
+		{pattern: "POST /v1/auth/logout", to: everyone, do: a.logout},
+		{pattern: "POST /v1/affiliates", to: admins, do: a.createAffiliate},
+		{pattern: "GET /v1/affiliates/{id}", to: everyone, do: a.getAffiliate},
+		{pattern: "POST /v1/affiliates/{id}/adjustments", to: admins, do: a.adjust},
+		{pattern: "POST /v1/plans/preview", to: staff, do: a.preview},
+		{pattern: "POST /v1/plans", to: admins, do: a.publishPlan},
+		{pattern: "GET /v1/plans", to: staff, do: a.listPlans},
+		{pattern: "GET /v1/plans/{id}", to: staff, do: a.getPlan},
+		{pattern: "POST /v1/plans/{id}/assignments", to: admins, do: a.assignPlan},
+		{pattern: "POST /v1/transactions", to: admins, do: a.record},
+		{pattern: "POST /v1/transactions/batch", to: admins, do: a.recordBatch, body: largestBatch},
+		{pattern: "GET /v1/transactions", to: everyone, do: a.listTransactions},
+		{pattern: "GET /v1/transactions/{id}", to: everyone, do: a.getTransaction},
+		{pattern: "GET /v1/transactions/{id}/commissions", to: everyone, do: a.listLines},
+		{pattern: "GET /v1/commissions/{id}/explanation", to: everyone, do: a.explain},
+		{pattern: "POST /v1/commissions/{id}/void", to: admins, do: a.void},
+	}
+}
+
+// call is a request on its way.
+type call struct {
+	*http.Request
+	who caller
+}
+
+// id is the id in the path.
+func (c *call) id() (uuid.UUID, error) {
+	id, err := parseID(c.PathValue("id"))
+	if err != nil {
+		return id, malformed{fault.In("id", err)}
+	}
+	return id, nil
+}
+
+// reply is what a handler answers; a body of nil is none.
+type reply struct {
+	status int
+	body   any
+}
+
+func ok(body any) (reply, error)      { return reply{http.StatusOK, body}, nil }
+func created(body any) (reply, error) { return reply{http.StatusCreated, body}, nil }
+
+// handler is all routes, behind what every request passes through.
+func (a *api) handler() http.Handler {
+	mux := http.NewServeMux()
+	for _, rt := range a.routes() {
+		mux.HandleFunc(rt.pattern, func(w http.ResponseWriter, r *http.Request) { a.serve(w, r, rt) })
+	}
+	return a.logged(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if h, pattern := mux.Handler(r); pattern == "" {
+			a.unrouted(w, r, h)
+			return
+		}
+		mux.ServeHTTP(w, r)
+	}))
+}
+
+func (a *api) serve(w http.ResponseWriter, r *http.Request, rt route) {
+	ctx, cancel := context.WithTimeout(r.Context(), longestRequest)
+	defer cancel()
+	r = r.WithContext(ctx)
+	r.Body = http.MaxBytesReader(w, r.Body, max(rt.body, largestBody))
+	answer, err := a.answer(&call{Request: r}, rt)
+	if err != nil {
+		a.refuse(w, r, err)
+		return
+	}
+	a.write(w, r, answer.status, "application/json", answer.body)
+}
+
+// answer runs a handler as its caller, whom the audit is told of.
+func (a *api) answer(c *call, rt route) (reply, error) {
+	if err := a.admit(c, rt.to); err != nil {
+		return reply{}, err
+	}
+	if c.who.user.ID != uuid.Nil {
+		e := entryOf(c.Context())
+		e.user = c.who.user.ID.String()
+		actor := fature.Actor{ID: e.user, Request: e.request}
+		c.Request = c.WithContext(fature.WithActor(c.Context(), actor))
+	}
+	return rt.do(c)
+}
+
+func (a *api) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	p := problemOf(err)
+	switch p.Status {
+	case http.StatusUnauthorized:
+		w.Header().Set("WWW-Authenticate", "Bearer")
+	case http.StatusServiceUnavailable:
+		w.Header().Set("Retry-After", "1")
+	}
+	if p.Status >= http.StatusInternalServerError && r.Context().Err() != context.Canceled { //nolint:errorlint // its own value
+		a.log.ErrorContext(r.Context(), "failed", "request", entryOf(r.Context()).request, "error", err)
+	}
+	a.write(w, r, p.Status, "application/problem+json", p)
+}
+
+func (a *api) write(w http.ResponseWriter, r *http.Request, status int, kind string, body any) {
+	if body == nil {
+		w.WriteHeader(status)
+		return
+	}
+	var text bytes.Buffer
+	out := json.NewEncoder(&text)
+	out.SetEscapeHTML(false)
+	if err := out.Encode(body); err != nil {
+		a.refuse(w, r, err)
+		return
+	}
+	w.Header().Set("Content-Type", kind)
+	w.WriteHeader(status)
+	_, _ = w.Write(text.Bytes()) // who has gone away reads no error
+}
+
+// unrouted answers what no route takes: the mux knows whether the path or the
+// method is wrong, but says so in plain text.
+func (a *api) unrouted(w http.ResponseWriter, r *http.Request, h http.Handler) {
+	says := &said{header: http.Header{}}
+	h.ServeHTTP(says, r)
+	err := errNoRoute
+	if says.status == http.StatusMethodNotAllowed {
+		w.Header().Set("Allow", says.header.Get("Allow"))
+		err = errNoMethod
+	}
+	a.refuse(w, r, err)
+}
+
+// said is an answer whose text nobody reads.
+type said struct {
+	header http.Header
+	status int
+}
+
+func (s *said) Header() http.Header         { return s.header }
+func (s *said) WriteHeader(status int)      { s.status = status }
+func (s *said) Write(b []byte) (int, error) { return len(b), nil }
+
+// entry is what the log says of a request.
+type entry struct {
+	request string
+	user    string // the id of who asks; empty is nobody
+	status  int
+	http.ResponseWriter
+}
+
+// WriteHeader notes the status.
+func (e *entry) WriteHeader(status int) {
+	e.status = status
+	e.ResponseWriter.WriteHeader(status)
+}
+
+type entryKey struct{}
+
+func entryOf(ctx context.Context) *entry { return ctx.Value(entryKey{}).(*entry) }
+
+// aRequestID is one that may stand in a log and in the audit as it came.
+var aRequestID = regexp.MustCompile(`^[A-Za-z0-9._-]{1,64}$`)
+
+// logged gives each request an id, a line in the log, and an answer also where
+// its handler panics.
+func (a *api) logged(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		start := time.Now()
+		e := &entry{request: r.Header.Get("X-Request-Id"), ResponseWriter: w}
+		if !aRequestID.MatchString(e.request) {
+			e.request = uuid.NewString()
+		}
+		r = r.WithContext(context.WithValue(r.Context(), entryKey{}, e))
+		w.Header().Set("X-Request-Id", e.request)
+		w.Header().Set("Cache-Control", "no-store")
+		w.Header().Set("X-Content-Type-Options", "nosniff")
+		defer func() {
+			if found := recover(); found != nil {
+				a.log.ErrorContext(r.Context(), "panic", "request", e.request, "error", found, "stack", string(debug.Stack()))
+				a.refuse(e, r, fmt.Errorf("panic: %v", found))
+			}
+			a.log.InfoContext(r.Context(), "request", "request", e.request, "method", r.Method, "path", strings.ToValidUTF8(r.URL.Path, "?"),
+				"status", e.status, "took", time.Since(start), "user", e.user)
+		}()
+		next.ServeHTTP(e, r)
+	})
+}
+
+// inTx does several things or none.
+func (a *api) inTx(ctx context.Context, do func(*fature.Program) error) error {
+	return pgx.BeginFunc(ctx, a.pool, func(tx pgx.Tx) error { return do(a.program.WithTx(tx)) })
+}
