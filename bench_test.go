@@ -278,20 +278,17 @@ func BenchmarkRecordMemory(b *testing.B) {
 	from := time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC)
 	for _, memory := range []string{"limit=none", "two_counters", "affiliate_caps"} {
 		doc := m.plan.Document
-		doc.Name = memory
-		switch memory {
+		sale, first := doc.Rules[0], commission.Rule{ID: "first", On: []transaction.Type{transaction.Sale}, Pay: commission.Pay{Flat: "1.00"}}
+		switch doc.Name = memory; memory {
 		case "two_counters":
-			first := commission.Rule{
-				ID: "first", On: []transaction.Type{transaction.Sale}, Limit: commission.Limit{Count: 1}, Pay: commission.Pay{Flat: "1.00"},
-			}
-			sale := doc.Rules[0]
+			first.Limit.Count = 1
 			sale.Pay = commission.Pay{Tiers: commission.Tiers{Mode: commission.Marginal, Scope: commission.Month, Steps: []commission.TierStep{
 				{UpTo: "1000.00", Percent: "10"}, {Percent: "12"},
 			}}}
-			doc.Rules = []commission.Rule{sale, first}
 		case "affiliate_caps":
 			doc.Caps = []commission.Cap{{Per: commission.PerAffiliate, Period: commission.Month, Max: "1000000.00"}}
 		}
+		doc.Rules = []commission.Rule{sale, first}
 		plan, err := m.Plans.Publish(b.Context(), doc)
 		require.NoError(b, err)
 		from = from.AddDate(0, 0, 1)

@@ -47,13 +47,17 @@ func (r *rating) scale(c *limit) {
 // cut takes off each line what its affiliate's or customer's cap has no room
 // for.
 func (r *rating) cut(c *limit) {
+	all, ok := r.capNeed(c)
+	if !ok {
+		return
+	}
 	taken := map[Need]decimal.Decimal{}
 	for i := range r.lines {
 		line := &r.lines[i]
-		need, ok := r.capNeed(c, line.AffiliateID)
-		if !ok || !line.Final.IsPositive() {
+		if !line.Final.IsPositive() {
 			continue
 		}
+		need := all.of(line.AffiliateID)
 		used := r.counter(need).Total.Add(taken[need])
 		step := CapStep{Per: c.per, Bucket: need.Bucket, Max: c.max, Used: used}
 		if step.Share = step.room(line.Final); step.Share.LessThan(line.Final) {
@@ -77,15 +81,17 @@ func (l *Line) take(s CapStep) {
 // through and a later one cut is given back.
 func (r *rating) fill() {
 	for i := range r.Plan.caps {
+		all, ok := r.capNeed(&r.Plan.caps[i])
+		if !ok || r.Plan.caps[i].again {
+			continue
+		}
 		for j := range r.lines {
-			line := &r.lines[j]
-			need, ok := r.capNeed(&r.Plan.caps[i], line.AffiliateID)
-			if !ok || r.Plan.caps[i].again || !line.Final.IsPositive() {
-				continue
+			if line := &r.lines[j]; line.Final.IsPositive() {
+				need := all.of(line.AffiliateID)
+				had := r.counter(need)
+				had.Total = had.Total.Add(line.Final)
+				r.remember(need, had)
 			}
-			had := r.counter(need)
-			had.Total = had.Total.Add(line.Final)
-			r.remember(need, had)
 		}
 	}
 }

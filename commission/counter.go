@@ -24,6 +24,8 @@ type Counter struct {
 	First  time.Time       // a limit: when the first of them happened
 	Total  decimal.Decimal // amounts: of a rule's events, or of a cap's lines as they were paid
 	Posted decimal.Decimal // tiers: what was posted for Total, before caps
+
+	place string // where the locked row is
 }
 
 // Facts are the counters that Needs named. One that is missing is zero.
@@ -54,9 +56,10 @@ func Needs(in Input) []Need {
 	}
 	for i := range in.Plan.caps {
 		c := &in.Plan.caps[i]
+		need, ok := in.capNeed(c)
 		for _, m := range in.Upline {
-			if need, ok := in.capNeed(c, m.ID); ok && m.Active {
-				needs = append(needs, need)
+			if ok && m.Active {
+				needs = append(needs, need.of(m.ID))
 			}
 		}
 	}
@@ -112,17 +115,24 @@ func (in *Input) tierNeed(rule *rule) (Need, bool) {
 	}, true
 }
 
-// capNeed is what a cap adds up for an affiliate. A cap per transaction adds
-// up nothing, and one per customer skips an event without one.
-func (in *Input) capNeed(c *limit, affiliateID uuid.UUID) (Need, bool) {
+// capNeed is what a cap adds up for the event, of a holder that of names. A cap
+// per transaction adds up nothing, and one per customer skips an event without
+// one.
+func (in *Input) capNeed(c *limit) (Need, bool) {
 	if c.per == PerTransaction || c.per == PerCustomer && in.Event.CustomerID == "" {
 		return Need{}, false
 	}
-	holder := affiliateID.String()
+	need := Need{Plan: in.Plan.Name, Kind: string(c.per), Bucket: in.bucket(c.period)}
 	if c.per == PerCustomer {
-		holder += " " + in.Event.CustomerID
+		need.Holder = " " + in.Event.CustomerID
 	}
-	return Need{Plan: in.Plan.Name, Kind: string(c.per), Holder: holder, Bucket: in.bucket(c.period)}, true
+	return need, true
+}
+
+// of is the need of an affiliate.
+func (n Need) of(affiliateID uuid.UUID) Need {
+	n.Holder = affiliateID.String() + n.Holder
+	return n
 }
 
 // bucket is the stretch of time that the event falls in.

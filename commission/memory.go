@@ -24,7 +24,7 @@ func QueueCounters(b *pgx.Batch, into Facts, needs []Need) {
 		var i int
 		var c Counter
 		var first *time.Time
-		_, err := pgx.ForEachRow(rows, []any{&i, &c.Count, &first, &c.Total, &c.Posted}, func() error {
+		_, err := pgx.ForEachRow(rows, []any{&i, &c.place, &c.Count, &first, &c.Total, &c.Posted}, func() error {
 			c.First = time.Time{}
 			if first != nil {
 				c.First = *first
@@ -36,24 +36,22 @@ func QueueCounters(b *pgx.Batch, into Facts, needs []Need) {
 	})
 }
 
-// QueueRemember writes counters that QueueCounters has locked.
+// QueueRemember writes counters that QueueCounters has locked in this
+// transaction.
 func QueueRemember(b *pgx.Batch, counters Facts) {
-	needs := make([]Need, 0, len(counters))
-	for need := range counters {
-		needs = append(needs, need)
-	}
-	slices.SortFunc(needs, compareNeeds)
-	n := len(needs)
-	counts, first := make([]int, n), make([]*time.Time, n)
-	totals, posted := make([]pgtype.Numeric, n), make([]pgtype.Numeric, n)
-	for i, need := range needs {
-		c := counters[need]
-		if counts[i] = c.Count; !c.First.IsZero() {
-			first[i] = &c.First
+	n := len(counters)
+	places, counts, first := make([]string, 0, n), make([]int, 0, n), make([]*time.Time, 0, n)
+	totals, posted := make([]pgtype.Numeric, 0, n), make([]pgtype.Numeric, 0, n)
+	for _, c := range counters {
+		places, counts = append(places, c.place), append(counts, c.Count)
+		totals, posted = append(totals, pg.Numeric(c.Total)), append(posted, pg.Numeric(c.Posted))
+		if c.First.IsZero() {
+			first = append(first, nil)
+		} else {
+			first = append(first, &c.First)
 		}
-		totals[i], posted[i] = pg.Numeric(c.Total), pg.Numeric(c.Posted)
 	}
-	b.Queue(updateCounters, append(needColumns(needs), counts, first, totals, posted)...)
+	b.Queue(updateCounters, places, counts, first, totals, posted)
 }
 
 func compareNeeds(a, b Need) int {

@@ -170,7 +170,8 @@ func (v *reversal) room(c *Commission, final decimal.Decimal) {
 	original := v.original()
 	for i := range v.Plan.caps {
 		limit := &v.Plan.caps[i]
-		if need, ok := original.capNeed(limit, c.AffiliateID); ok && !limit.again {
+		if need, ok := original.capNeed(limit); ok && !limit.again {
+			need = need.of(c.AffiliateID)
 			had := v.counter(need)
 			had.Total = had.Total.Sub(final)
 			v.remember(need, had)
@@ -219,8 +220,8 @@ func (in *Input) reversalNeeds() []Need {
 	}
 	for i := range o.Plan.caps {
 		for _, line := range o.Lines {
-			if need, ok := in.capNeed(&o.Plan.caps[i], line.AffiliateID); ok {
-				needs = append(needs, need)
+			if need, ok := in.capNeed(&o.Plan.caps[i]); ok {
+				needs = append(needs, need.of(line.AffiliateID))
 			}
 		}
 	}

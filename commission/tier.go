@@ -104,7 +104,8 @@ func (r *rating) tiered(rule *rule) Term {
 	}
 	term.Rounded = r.Plan.rounding.Round(term.Unrounded, r.Plan.digits).Sub(sum.Posted)
 	if counted {
-		r.remember(need, Counter{Total: sum.Sum, Posted: had.Posted.Add(term.Rounded)})
+		had.Total, had.Posted = sum.Sum, had.Posted.Add(term.Rounded)
+		r.remember(need, had)
 	}
 	return term
 }
