@@ -1,0 +1,128 @@
+package commission_test
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+
+	"github.com/fature/fature/commission"
+)
+
+// show previews a sample of testdata/samples, and explains one of its lines.
+func show(name string, explain int) {
+	text, err := os.ReadFile("testdata/samples/" + name + ".json")
+	if err != nil {
+		panic(err)
+	}
+	var sample commission.Sample
+	if err := json.Unmarshal(text, &sample); err != nil {
+		panic(err)
+	}
+	out, err := commission.Preview(sample)
+	if err != nil {
+		panic(err)
+	}
+	for _, l := range out.Lines {
+		fmt.Printf("%s: %s %s/%d %s", l.Event, l.Affiliate, l.Rule, l.Level, l.Amount)
+		if l.Final != l.Amount {
+			fmt.Printf(", cut to %s", l.Final)
+		}
+		fmt.Println()
+	}
+	for _, s := range out.Skipped {
+		if s.Reason != commission.ReasonType {
+			fmt.Printf("%s: nothing by %s/%d, %s", s.Event, s.Rule, s.Level, s.Reason)
+			if s.Breakage != "" {
+				fmt.Printf(", breakage %s", s.Breakage)
+			}
+			fmt.Println()
+		}
+	}
+	e := out.Lines[explain].Calculation.Explain()
+	fmt.Println(e.Sentence)
+	for _, step := range e.Steps[1:] {
+		fmt.Println("-", step)
+	}
+}
+
+// Tiers over a month of São Paulo, a campaign paid by the item, and at most
+// 120.00 for one customer. The refund comes off the tiers and gives room back.
+func ExamplePreview_shop() {
+	show("shop", 1)
+	// Output:
+	// o-1: ana sale/0 72.00
+	// o-2: ana sale/0 53.00, cut to 48.00
+	// o-3: ana campaign/0 7.50
+	// r-2: ana sale/0 -26.50, cut to -24.00
+	// o-4: ana sale/0 21.50
+	// o-5: ana sale/0 8.00
+	// o-1: nothing by campaign/0, metadata
+	// o-2: nothing by campaign/0, metadata
+	// o-3: nothing by sale/0, metadata
+	// o-4: nothing by campaign/0, metadata
+	// o-5: nothing by campaign/0, metadata
+	// Level 0 earns 53.00 BRL for a sale of 300.00 BRL: marginal tiers on the 1200.00 BRL in the month 2026-06 come to 125.00 BRL, less 72.00 BRL credited before, cut to 48.00 BRL by a cap of 120.00 BRL on the affiliate's earnings from this customer over all time.
+	// - The sum in the month 2026-06, this sale of 300.00 BRL included, is 1200.00 BRL. 8 % of 1000.00 BRL + 10 % of 200.00 BRL + 25.00 BRL flat = 125, rounded half up to 2 decimals: 125.00 BRL. Less 72.00 BRL credited before: 53.00 BRL.
+	// - Cap: 120.00 BRL on the affiliate's earnings from this customer over all time, of which 72.00 BRL is used; the line gets 48.00 BRL.
+	// - Evaluated again: 53.00 BRL, after caps 48.00 BRL.
+}
+
+// A bounty for a trial, half of a first invoice, and a fifth of a year of
+// invoices from the first on, a tenth of which goes to who brought the partner.
+func ExamplePreview_saas() {
+	show("saas", 4)
+	// Output:
+	// trial: bia trial/0 2.00
+	// january: bia first/0 24.50
+	// january: bia recurring/0 9.80
+	// january: ana recurring/1 0.98
+	// february: bia recurring/0 9.80
+	// february: ana recurring/1 0.98
+	// disputed: bia recurring/0 -9.80
+	// disputed: ana recurring/1 -0.98
+	// february: nothing by first/0, limit
+	// a year on: nothing by first/0, window
+	// a year on: nothing by recurring/0, limit
+	// Level 0 earns 20 % of a sale of 49.00 EUR = 9.80 EUR.
+	// - 20 % of 49.00 EUR = 9.8, rounded half up to 2 decimals: 9.80 EUR.
+	// - Evaluated again: 9.80 EUR, after caps 9.80 EUR.
+}
+
+// A company of ranks: each earns the excess of its percent over the highest
+// below it; and three active levels, whoever is suspended between them.
+func ExamplePreview_company() {
+	show("company", 0)
+	// Output:
+	// A-1: davi rank/0 25.00, cut to 21.74
+	// A-1: bia rank/2 10.00, cut to 8.70
+	// A-1: ana rank/3 10.00, cut to 8.69
+	// A-1: bia levels/1 7.50, cut to 6.52
+	// A-1: ana levels/2 5.00, cut to 4.35
+	// A-1: nothing by rank/1, affiliate_inactive
+	// A-1: nothing by levels/0, zero
+	// A-1: nothing by levels/3, no_upline, breakage 2.50
+	// Level 0 earns 10 % of a sale of 250.00 BRL = 25.00 BRL, cut to 21.74 BRL by a cap of 50.00 BRL on the transaction.
+	// - 10 % of 250.00 BRL = 25, rounded half up to 2 decimals: 25.00 BRL.
+	// - Cap: the transaction's lines of 25 + 10 + 10 + 7.5 + 5 share 50.00 BRL by largest remainder; line 1 gets 21.74 BRL.
+	// - Evaluated again: 25.00 BRL, after caps 21.74 BRL.
+}
+
+// A casino pays once for a player who has deposited 50.00 within 30 days, and at
+// most 150.00 a day.
+func ExamplePreview_casino() {
+	show("casino", 2)
+	// Output:
+	// d-2: bia cpa/0 100.00
+	// d-2: ana cpa/1 10.00
+	// d-4: bia cpa/0 100.00, cut to 50.00
+	// d-4: ana cpa/1 10.00
+	// d-1: nothing by cpa/0, baseline
+	// d-3: nothing by cpa/0, limit
+	// d-5: nothing by cpa/0, metadata
+	// d-6: nothing by cpa/0, baseline
+	// d-7: nothing by cpa/0, window
+	// Level 0 earns 100.00 BRL flat for a deposit of 80.00 BRL = 100.00 BRL, cut to 50.00 BRL by a cap of 150.00 BRL on the affiliate's earnings on 2026-06-01.
+	// - 100 = 100, rounded half up to 2 decimals: 100.00 BRL.
+	// - Cap: 150.00 BRL on the affiliate's earnings on 2026-06-01, of which 100.00 BRL is used; the line gets 50.00 BRL.
+	// - Evaluated again: 100.00 BRL, after caps 50.00 BRL.
+}
