@@ -132,7 +132,7 @@ type guest struct {
 
 var guests = []guest{
 	{"hierarchy", "affiliates", []string{"parent_id", "level", "updated_at"}, "an affiliate's place is the tree's, and uplines are read with their standing"},
-	{"affiliate", "transactions", nil, "the customers of transactions that are taken back"},
+	{"affiliate", "transactions", nil, "since when the customers of transactions that are taken back had an owner"},
 	{"commission", "affiliates", nil, "an assignment asks whether its affiliate is there"},
 	{"commission", "transactions", nil, "a line is voided under the lock of its transaction, with the lines of its refunds"},
 	{"", "affiliates", []string{"lifetime_volume", "lifetime_commissions", "updated_at"}, "the fold brings the totals"},

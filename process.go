@@ -61,6 +61,9 @@ func (p *Program) process(ctx context.Context, tx pg.DB, rows []transaction.Tran
 		s.rows = append(s.rows, &rows[i])
 	}
 	var read, mark pgx.Batch
+	if p.Plans.AskAttribution() {
+		s.lock(&read)
+	}
 	s.queue(&read, nil)
 	s.knownSelves()
 	if err := pg.Send(ctx, tx, &read); err != nil {

@@ -38,6 +38,7 @@ type standing struct {
 	facts       commission.Facts    // counters as they are after the events rated so far
 	changed     commission.Facts    // those to be written
 	seqs        []int64
+	locked      bool // the customers
 }
 
 // queue reads the uplines and plans of the affiliates, since when there are the
@@ -46,20 +47,16 @@ type standing struct {
 func (s *standing) queue(b *pgx.Batch, asked []uuid.UUID) {
 	s.assignments, s.attributed, s.facts, s.changed = commission.Assignments{}, map[string]time.Time{}, commission.Facts{}, commission.Facts{}
 	var ids []uuid.UUID
-	var customers []string
 	for _, t := range s.rows {
 		if t.AffiliateID != uuid.Nil {
 			ids = append(ids, t.AffiliateID)
-		}
-		if t.CustomerID != "" {
-			customers = append(customers, t.CustomerID)
 		}
 	}
 	if len(ids) > 0 {
 		hierarchy.QueueUplines(b, &s.lines, ids)
 		commission.QueueAssignments(b, s.assignments, ids)
 	}
-	if len(customers) > 0 {
+	if customers := s.customers(); len(customers) > 0 {
 		affiliate.QueueAttributed(b, s.attributed, customers)
 	}
 	if len(asked) > 0 {
@@ -68,6 +65,40 @@ func (s *standing) queue(b *pgx.Batch, asked []uuid.UUID) {
 	if len(s.rows) > 0 {
 		transaction.QueueSeqs(b, &s.seqs, len(s.rows))
 	}
+}
+
+func (s *standing) customers() []string {
+	var ids []string
+	for _, t := range s.rows {
+		if t.CustomerID != "" {
+			ids = append(ids, t.CustomerID)
+		}
+	}
+	return ids
+}
+
+// lock keeps the customers from being attributed to others meanwhile.
+func (s *standing) lock(b *pgx.Batch) {
+	s.locked = true
+	if customers := s.customers(); len(customers) > 0 {
+		affiliate.QueueLock(b, customers)
+	}
+}
+
+// lockLate is lock where a plan turns out to need it, and reads what may have
+// changed until then. That happens once for each process: afterwards it knows.
+func (s *standing) lockLate(ctx context.Context, tx pg.DB) error {
+	asks := false
+	for _, p := range s.plans {
+		asks = asks || p.AsksAttribution()
+	}
+	if !asks || s.locked {
+		return nil
+	}
+	var b pgx.Batch
+	s.lock(&b)
+	affiliate.QueueAttributed(&b, s.attributed, s.customers())
+	return pg.Send(ctx, tx, &b)
 }
 
 // index gives each affiliate its upline, itself first.
@@ -97,6 +128,9 @@ func members(lines *hierarchy.Uplines, id uuid.UUID) []commission.Member {
 // that, so that for every counter it is the order of its changes.
 func (s *standing) recall(ctx context.Context, tx pg.DB, from *commission.Plans) error {
 	if err := s.readPlans(ctx, from); err != nil {
+		return err
+	}
+	if err := s.lockLate(ctx, tx); err != nil {
 		return err
 	}
 	var needs []commission.Need
@@ -220,6 +254,9 @@ func (r *recording) claim(ctx context.Context, tx *pg.Tx, attributions []attribu
 	var b pgx.Batch
 	if len(claims) > 0 {
 		transaction.QueueClaim(&b, &taken, claims)
+	}
+	if r.p.Plans.AskAttribution() {
+		s.lock(&b)
 	}
 	owners := queueAttributions(&b, attributions)
 	s.queue(&b, asked)

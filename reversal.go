@@ -96,7 +96,8 @@ func (s *standing) readOriginals(ctx context.Context, tx pg.DB, ids []uuid.UUID,
 	var b pgx.Batch
 	transaction.QueueOriginals(&b, &found.rows, &refunded, ids, at)
 	commission.QueueLines(&b, &found.lines, ids, at)
-	affiliate.QueueAttributedOf(&b, s.attributed, ids, at)
+	attributed := map[uuid.UUID]time.Time{}
+	affiliate.QueueAttributedThen(&b, attributed, ids, at)
 	if err := pg.Send(ctx, tx, &b); err != nil {
 		return err
 	}
@@ -105,7 +106,9 @@ func (s *standing) readOriginals(ctx context.Context, tx pg.DB, ids []uuid.UUID,
 		return err
 	}
 	for _, k := range known {
-		s.originals[k.Transaction.ID] = newOriginal(&k.Transaction, k.Lines, k.Skipped, true)
+		o := newOriginal(&k.Transaction, k.Lines, k.Skipped, true)
+		o.AttributedAt = attributed[k.Transaction.ID]
+		s.originals[k.Transaction.ID] = o
 	}
 	for _, part := range refunded {
 		s.originals[part.ID].Refunded = part.Amount
@@ -123,6 +126,7 @@ func (s *standing) link(it *item) error {
 	o := s.originals[first.row.ID]
 	if o == nil {
 		o = newOriginal(&first.row, first.lines, first.skipped, false)
+		o.AttributedAt = s.attributed[first.row.CustomerID]
 		s.originals[first.row.ID] = o
 	}
 	return it.takeBack(o)

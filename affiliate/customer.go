@@ -206,19 +206,23 @@ func QueueAttributions(b *pgx.Batch, into *[]Owner, list []Attribution) {
 	pg.Queue(b, into, selectOwnersAt, ids, at)
 }
 
+// QueueLock locks customers, so that nobody attributes them meanwhile.
+func QueueLock(b *pgx.Batch, customerIDs []string) { b.Queue(lockCustomers, customerIDs) }
+
 // QueueAttributed reads since when customers have had an owner.
 func QueueAttributed(b *pgx.Batch, into map[string]time.Time, customerIDs []string) {
-	queueAttributed(b.Queue(selectAttributed, customerIDs), into)
+	queueTimes(b.Queue(selectAttributed, customerIDs), into)
 }
 
-// QueueAttributedOf is QueueAttributed for the customers of transactions.
-func QueueAttributedOf(b *pgx.Batch, into map[string]time.Time, transactions []uuid.UUID, at []time.Time) {
-	queueAttributed(b.Queue(selectAttributedOf, transactions, at), into)
+// QueueAttributedThen reads it of the customers of transactions, as the rating
+// of each saw it.
+func QueueAttributedThen(b *pgx.Batch, into map[uuid.UUID]time.Time, transactions []uuid.UUID, at []time.Time) {
+	queueTimes(b.Queue(selectAttributedThen, transactions, at), into)
 }
 
-func queueAttributed(q *pgx.QueuedQuery, into map[string]time.Time) {
+func queueTimes[K comparable](q *pgx.QueuedQuery, into map[K]time.Time) {
 	q.Query(func(rows pgx.Rows) error {
-		var id string
+		var id K
 		var at time.Time
 		_, err := pgx.ForEachRow(rows, []any{&id, &at}, func() error {
 			into[id] = at

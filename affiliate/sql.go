@@ -131,10 +131,12 @@ const (
 
 	selectAttributed = `select id, attributed_at from fature.customers where id = any($1)`
 
-	selectAttributedOf = `
-		select id, attributed_at from fature.customers where id in (
-			select customer_id from fature.transactions
-			where (id, created_at) in (select * from unnest($1::uuid[], $2::timestamptz[])) and created_at = any($2))`
+	// As the rating of a transaction saw it.
+	selectAttributedThen = `
+		select t.id, min(o.from_at) from fature.transactions t
+		join fature.customer_owners o on o.customer_id = t.customer_id and o.seq < t.rated_seq
+		where (t.id, t.created_at) in (select * from unnest($1::uuid[], $2::timestamptz[])) and t.created_at = any($2)
+		group by t.id`
 
 	insertTransfer = `
 		insert into fature.customer_owners (id, customer_id, affiliate_id, from_at)

@@ -63,7 +63,7 @@ func (h *history) play(t require.TestingT, see func(i int, in commission.Input, 
 // posted is a rated event as later ones may take it back. Its ids follow from
 // the name.
 func posted(name string, in commission.Input, out commission.Outcome) *commission.Original {
-	o := &commission.Original{Plan: in.Plan, Event: in.Event, Skipped: out.Skipped}
+	o := &commission.Original{Plan: in.Plan, Event: in.Event, AttributedAt: in.AttributedAt, Skipped: out.Skipped}
 	for i, l := range out.Lines {
 		line := commission.Post(l, id(name), in.Event.At, in.Event.At)
 		line.ID = id(fmt.Sprint(name, " line ", i))

@@ -29,7 +29,12 @@ type Plan struct {
 	caps     []limit
 
 	remembers bool // some rule or cap needs a counter
+	asks      bool // some rule asks since when a customer has had an owner
 }
+
+// AsksAttribution tells whether some rule asks since when a customer has had an
+// owner. Who rates by the plan keeps that from changing meanwhile.
+func (p *Plan) AsksAttribution() bool { return p.asks }
 
 // rule is an event rule compiled. It pays by tiers, by percents or by pay.
 type rule struct {
@@ -102,6 +107,7 @@ func (p *Plan) compile() (err error) {
 	for _, r := range p.Rules {
 		p.rules = append(p.rules, r.compile())
 		p.remembers = p.remembers || r.remembers()
+		p.asks = p.asks || r.When.Within != "" || r.Unless.Within != ""
 	}
 	for _, c := range p.Caps {
 		again := slices.ContainsFunc(p.caps, func(l limit) bool { return l.per == c.Per && l.period == c.Period })

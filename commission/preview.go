@@ -250,7 +250,6 @@ func (p *preview) rate(e SampleEvent) error {
 		if in.Original = p.originals[e.Reverses]; in.Original == nil {
 			return fault.Field("reverses", "%.40q is not an earlier event", e.Reverses)
 		}
-		in.AttributedAt = p.attributed[in.Original.Event.CustomerID]
 	}
 	out, err := Rate(in, p.memory)
 	if err != nil {
@@ -284,7 +283,7 @@ func (p *preview) tell(e SampleEvent, in Input, out Outcome) {
 		o.Whole = o.Refunded.Equal(o.Event.Amount)
 		customer = o.Event.CustomerID
 	}
-	original := &Original{Plan: in.Plan, Event: in.Event, Skipped: out.Skipped}
+	original := &Original{Plan: in.Plan, Event: in.Event, AttributedAt: in.AttributedAt, Skipped: out.Skipped}
 	for _, l := range out.Lines {
 		posted := Post(l, sampleID(e.ID), in.Event.At, in.Event.At)
 		original.Lines = append(original.Lines, posted)

@@ -25,7 +25,8 @@ type Input struct {
 	Event  transaction.Event // normalised
 	Upline []Member          // the event's own affiliate first, then its ancestors, nearest first; empty is nobody
 
-	// AttributedAt is since when the event's customer has had an owner.
+	// AttributedAt is since when the event's customer has had an owner. It does
+	// not matter where the event takes another back.
 	AttributedAt time.Time
 	// Original is what the event takes back. Plan and Upline do not matter
 	// then: the lines are reversed as they were posted.

@@ -1,6 +1,8 @@
 package commission
 
 import (
+	"time"
+
 	"github.com/google/uuid"
 	"github.com/shopspring/decimal"
 
@@ -14,9 +16,11 @@ type Original struct {
 	Plan     *Plan             // that it was rated by; nil where none was in force
 	Event    transaction.Event // as it was recorded
 	Refunded decimal.Decimal   // by earlier events
-	Whole    bool              // it is taken back already
-	Lines    []Commission      // its earning lines, as posted
-	Skipped  []Skip            // what posted none
+	// AttributedAt is since when its customer had an owner, as its rating saw it.
+	AttributedAt time.Time
+	Whole        bool         // it is taken back already
+	Lines        []Commission // its earning lines, as posted
+	Skipped      []Skip       // what posted none
 }
 
 // Reversed is the line that a reversal takes from, and how much of the
@@ -203,7 +207,7 @@ func (in *Input) original() *Input {
 	o := in.Original
 	return &Input{
 		Plan: o.Plan, Event: o.Event, Upline: []Member{{ID: o.Event.AffiliateID}},
-		AttributedAt: in.AttributedAt, Original: o,
+		AttributedAt: o.AttributedAt, Original: o,
 	}
 }
 

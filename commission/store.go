@@ -6,6 +6,7 @@ import (
 	"errors"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -22,12 +23,13 @@ type Plans struct {
 	db       pg.DB
 	currency string    // of the programme, where the host fixed it
 	known    *sync.Map // uuid.UUID to *Plan: a published version never changes
+	asking   *atomic.Bool
 }
 
 // NewPlans makes the store of a programme's plans. currency fixes the
 // programme's; empty leaves it to the first plan.
 func NewPlans(db pg.DB, currency string) *Plans {
-	return &Plans{db: db, currency: currency, known: new(sync.Map)}
+	return &Plans{db: db, currency: currency, known: new(sync.Map), asking: new(atomic.Bool)}
 }
 
 // WithTx returns a store that works inside tx.
@@ -160,9 +162,16 @@ func (s *Plans) GetAll(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]*Pla
 		// Inside a transaction the version may still be rolled back, and its
 		// id is then never seen again.
 		s.known.Store(r.ID, plans[r.ID])
+		if plans[r.ID].asks {
+			s.asking.Store(true)
+		}
 	}
 	return plans, nil
 }
+
+// AskAttribution tells whether some plan that this process has read asks since
+// when customers have had an owner.
+func (s *Plans) AskAttribution() bool { return s.asking.Load() }
 
 // PlanFilter narrows a list of plans; its zero value does not.
 type PlanFilter struct {

@@ -56,8 +56,8 @@ func (r *replay) rate(row transaction.Transaction) {
 		require.NoError(r.t, err)
 	}
 	if row.CustomerID != "" {
-		require.NoError(r.t, r.Pool.QueryRow(r.t.Context(), "select attributed_at from fature.customers where id = $1", row.CustomerID).
-			Scan(&in.AttributedAt))
+		require.NoError(r.t, r.Pool.QueryRow(r.t.Context(), "select min(from_at) from fature.customer_owners where customer_id = $1 and seq < $2",
+			row.CustomerID, row.RatedSeq).Scan(&in.AttributedAt))
 	}
 	if row.ReversesID != nil {
 		in.Original = r.originals[*row.ReversesID]
@@ -71,7 +71,7 @@ func (r *replay) rate(row transaction.Transaction) {
 		in.Original.Whole = in.Original.Refunded.Equal(in.Original.Event.Amount)
 	}
 	r.originals[row.ID] = &commission.Original{
-		Plan: in.Plan, Event: in.Event, Lines: r.posted[row.ID], Skipped: out.Skipped,
+		Plan: in.Plan, Event: in.Event, AttributedAt: in.AttributedAt, Lines: r.posted[row.ID], Skipped: out.Skipped,
 	}
 }
 

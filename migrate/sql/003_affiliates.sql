@@ -66,6 +66,9 @@ call fature.audit_table('customers');
 -- The owner of a customer is the last row whose from_at is not after the time
 -- asked for; a row without an affiliate ends an ownership. So two owners at
 -- once cannot be written down.
+-- The order in which events were rated; drawn after the locks of rating.
+create sequence fature.rated_seq;
+
 create table fature.customer_owners (
 	id           uuid not null default gen_random_uuid() constraint customer_owners_pkey primary key,
 	customer_id  text not null constraint customer_owners_customer_id_fkey references fature.customers,
@@ -73,6 +76,8 @@ create table fature.customer_owners (
 	code         varchar(20),
 	from_at      timestamptz not null,
 	created_at   timestamptz not null default now(),
+	-- Its place in the order of rating: what was rated before did not know it.
+	seq          bigint not null default nextval('fature.rated_seq'),
 	constraint customer_owners_from_key unique (customer_id, from_at)
 );
 create index idx_customer_owners_affiliate on fature.customer_owners (affiliate_id);
@@ -81,5 +86,7 @@ call fature.append_only('customer_owners');
 
 ---- create above / drop below ----
 
-drop table fature.customer_owners, fature.customers, fature.referral_codes, fature.affiliates, fature.users;
+drop table fature.customer_owners;
+drop sequence fature.rated_seq;
+drop table fature.customers, fature.referral_codes, fature.affiliates, fature.users;
 drop type fature.affiliate_category, fature.user_role, fature.user_status;

@@ -4,9 +4,6 @@ create type fature.transaction_type as enum
 	('sale', 'refund', 'deposit', 'withdrawal', 'bet', 'win', 'bonus', 'fee', 'chargeback', 'signup');
 create type fature.transaction_status as enum ('pending', 'processed', 'reversed', 'failed');
 
--- The order in which events were rated; drawn after the locks of rating.
-create sequence fature.rated_seq;
-
 create table fature.transactions (
 	id           uuid not null default gen_random_uuid(),
 	affiliate_id uuid not null constraint transactions_affiliate_id_fkey references fature.affiliates,
@@ -65,5 +62,4 @@ select fature.ensure_partition('transactions', now());
 ---- create above / drop below ----
 
 drop table fature.transaction_keys, fature.transactions;
-drop sequence fature.rated_seq;
 drop type fature.transaction_status, fature.transaction_type;
