@@ -5,10 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -90,34 +87,6 @@ func (p *Program) process(ctx context.Context, tx pg.DB, rows []transaction.Tran
 		return nil, err
 	}
 	return failed, pg.Send(ctx, tx, &mark)
-}
-
-// readPlans reads the plans that apply, most often out of memory, and tells which
-// this program refuses: those fail the transactions that they apply to.
-func (s *standing) readPlans(ctx context.Context, from *commission.Plans) error {
-	var ids []uuid.UUID
-	for _, t := range s.rows {
-		if id := s.planOf(t); id != uuid.Nil && !slices.Contains(ids, id) {
-			ids = append(ids, id)
-		}
-	}
-	var err error
-	s.plans, err = from.GetAll(ctx, ids)
-	if !unratable(err) {
-		return err
-	}
-	s.plans, s.refused = map[uuid.UUID]*commission.Plan{}, map[uuid.UUID]error{}
-	for _, id := range ids {
-		own, err := from.GetAll(ctx, []uuid.UUID{id})
-		switch {
-		case unratable(err):
-			s.refused[id] = fault.In("plan "+id.String(), err)
-		case err != nil:
-			return err
-		}
-		maps.Copy(s.plans, own)
-	}
-	return nil
 }
 
 // unratable tells an error that is about a transaction or its plan: of what is
