@@ -1,6 +1,7 @@
 package fature_test
 
 import (
+	"context"
 	"fmt"
 	"sync"
 	"testing"
@@ -314,11 +315,13 @@ func TestRefundRefuses(t *testing.T) {
 	w.Verify()
 }
 
-// One refund costs at most five round trips, whatever the plan remembers.
+// One event costs at most five round trips, a refund as well and whatever the
+// plan remembers, and one connection: the host's transaction has the only one.
 func TestRoundTripsOfMemory(t *testing.T) {
 	t.Parallel()
 	w := team(t)
 	config := w.Pool.Config().Copy()
+	config.MaxConns = 1
 	trips := testenv.CountTrips(config.ConnConfig)
 	pool, err := pgxpool.NewWithConfig(t.Context(), config)
 	require.NoError(t, err)
@@ -335,4 +338,13 @@ func TestRoundTripsOfMemory(t *testing.T) {
 	require.Equal(t, 4, record(w.Event("bia", transaction.Sale, "100.00", scenario.Key("2"))))
 	record(refund(order, "10.00", "r-1"))
 	require.Equal(t, 5, record(refund(order, "10.00", "r-2")))
+
+	tx, err := pool.Begin(t.Context())
+	require.NoError(t, err)
+	defer func() { _ = tx.Rollback(context.Background()) }()
+	p = p.WithTx(tx)
+	record(w.Event("bia", transaction.Sale, "100.00", scenario.Key("3"))) // prepares what a savepoint takes
+	require.Equal(t, 4, record(w.Event("bia", transaction.Sale, "100.00", scenario.Key("4"))))
+	require.Equal(t, 5, record(refund(order, "10.00", "r-3")))
+	require.NoError(t, tx.Commit(t.Context()))
 }

@@ -111,33 +111,46 @@ type attribution struct {
 	by *item
 }
 
+// names are what the events of a batch call things by.
+type names struct {
+	keys      []transaction.Key
+	customers []string
+	codes     []string
+	given     []uuid.UUID // affiliates
+	taken     []uuid.UUID // transactions that are taken back
+}
+
+func (n *names) add(it *item) {
+	e := &it.event
+	if e.Keyed() {
+		n.keys = append(n.keys, e.Key())
+	}
+	switch { // who earns, and the customer, are those of what is taken back
+	case e.Reverses != uuid.Nil:
+		n.taken = append(n.taken, e.Reverses)
+		return
+	case e.TakesBack():
+		if it.takes == nil {
+			n.keys = append(n.keys, e.ReversesKey)
+		}
+		return
+	}
+	if e.CustomerID != "" {
+		n.customers = append(n.customers, e.CustomerID)
+	}
+	if e.AffiliateID != uuid.Nil {
+		n.given = append(n.given, e.AffiliateID)
+	} else if e.Code != "" {
+		n.codes = append(n.codes, e.Code)
+	}
+}
+
 func (r *recording) look(ctx context.Context, tx *pg.Tx) (*findings, error) {
-	var keys []transaction.Key
-	var customers, codes []string
-	var given, takes []uuid.UUID
+	var n names
 	for _, it := range r.items {
 		it.pass = pass{}
-		if !it.live() {
-			continue
-		}
-		if it.event.Keyed() {
-			keys = append(keys, it.event.Key())
-		}
-		if it.event.TakesBack() {
-			if it.event.Reverses != uuid.Nil {
-				takes = append(takes, it.event.Reverses)
-			} else if it.takes == nil {
-				keys = append(keys, it.event.ReversesKey)
-			}
-			continue // the rest is that of what it takes back
-		}
-		if it.event.CustomerID != "" {
-			customers = append(customers, it.event.CustomerID)
-		}
-		if it.event.AffiliateID != uuid.Nil {
-			given = append(given, it.event.AffiliateID)
-		} else if it.event.Code != "" {
-			codes = append(codes, it.event.Code)
+		if it.live() {
+			n.add(it)
 		}
 	}
 	var claims []transaction.Claim
@@ -147,33 +160,29 @@ func (r *recording) look(ctx context.Context, tx *pg.Tx) (*findings, error) {
 	f := &findings{codes: affiliate.Referrers{}}
 	var b pgx.Batch
 	tx.Start(ctx, &b)
-	if len(keys) > 0 {
-		transaction.QueueClaims(&b, &claims, keys)
+	if len(n.keys) > 0 {
+		transaction.QueueClaims(&b, &claims, n.keys)
 	}
-	if len(takes) > 0 {
-		transaction.QueuePlaces(&b, &places, takes)
+	if len(n.taken) > 0 {
+		transaction.QueuePlaces(&b, &places, n.taken)
 	}
-	if len(given) > 0 {
-		affiliate.QueueThere(&b, &there, given)
+	if len(n.given) > 0 {
+		affiliate.QueueThere(&b, &there, n.given)
 	}
-	if len(customers) > 0 {
-		affiliate.QueueOwners(&b, &owners, customers)
+	if len(n.customers) > 0 {
+		affiliate.QueueOwners(&b, &owners, n.customers)
 	}
-	if len(codes) > 0 {
-		affiliate.QueueReferrers(&b, f.codes, codes)
+	if len(n.codes) > 0 {
+		affiliate.QueueReferrers(&b, f.codes, n.codes)
 	}
 	if err := pg.Send(ctx, tx.DB, &b); err != nil {
 		return nil, err
 	}
-	f.index(claims, owners, there)
-	f.places = make(map[uuid.UUID]transaction.Place, len(places))
-	for _, p := range places {
-		f.places[p.ID] = p
-	}
+	f.index(claims, owners, there, places)
 	return f, nil
 }
 
-func (f *findings) index(claims []transaction.Claim, owners []affiliate.Owner, there []uuid.UUID) {
+func (f *findings) index(claims []transaction.Claim, owners []affiliate.Owner, there []uuid.UUID, places []transaction.Place) {
 	f.claims = make(map[transaction.Key]transaction.Claim, len(claims))
 	for _, c := range claims {
 		f.claims[c.Key()] = c
@@ -185,6 +194,10 @@ func (f *findings) index(claims []transaction.Claim, owners []affiliate.Owner, t
 	f.there = make(map[uuid.UUID]bool, len(there))
 	for _, id := range there {
 		f.there[id] = true
+	}
+	f.places = make(map[uuid.UUID]transaction.Place, len(places))
+	for _, p := range places {
+		f.places[p.ID] = p
 	}
 }
 

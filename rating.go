@@ -17,50 +17,60 @@ import (
 	"github.com/fature/fature/transaction"
 )
 
-// claim takes the keys of the new events, and reads what their rating needs
-// and what the repeated ones are.
-func (r *recording) claim(ctx context.Context, tx *pg.Tx, attributions []attribution) (*standing, error) {
+// claims are what a pass takes and asks for.
+type claims struct {
+	new, repeated []transaction.Claim
+	asked         []uuid.UUID // affiliates that may be the customer
+}
+
+// rows makes the rows of the events that are to be stored.
+func (r *recording) rows(s *standing) (c claims) {
 	now := r.p.instant()
-	s := &standing{originals: map[uuid.UUID]*original{}}
-	var claims, repeated []transaction.Claim
-	var asked []uuid.UUID
 	for _, it := range r.items {
 		if it.repeats != nil {
-			repeated = append(repeated, *it.repeats)
+			c.repeated = append(c.repeated, *it.repeats)
 		}
 		if !it.stored() {
 			continue
 		}
 		it.row = newRow(it, now)
 		if it.mayBeSelf(r.p.self) {
-			asked = append(asked, it.earner)
+			c.asked = append(c.asked, it.earner)
 		}
 		if !it.event.Pending {
 			s.rows = append(s.rows, &it.row)
 		}
 		if it.event.Keyed() {
-			claims = append(claims, transaction.Claim{
+			c.new = append(c.new, transaction.Claim{
 				SourceTable: it.event.SourceTable, OriginalID: it.event.OriginalID,
 				TransactionID: it.row.ID, CreatedAt: it.row.CreatedAt, Digest: it.digest,
 			})
 		}
 	}
+	return c
+}
+
+// claim takes the keys of the new events, and reads what their rating needs
+// and what the repeated ones are.
+func (r *recording) claim(ctx context.Context, tx *pg.Tx, attributions []attribution) (*standing, error) {
+	s := &standing{originals: map[uuid.UUID]*original{}}
+	c := r.rows(s)
 	var taken int64
 	var before stored
 	var b pgx.Batch
-	if len(claims) > 0 {
-		transaction.QueueClaim(&b, &taken, claims)
+	if len(c.new) > 0 {
+		transaction.QueueClaim(&b, &taken, c.new)
 	}
 	if r.p.Plans.AskAttribution() {
 		s.lock(&b)
 	}
 	owners := queueAttributions(&b, attributions)
-	s.queue(&b, asked)
-	before.queue(&b, repeated)
+	s.queue(&b, c.asked)
+	before.queue(&b, c.repeated)
 	if err := pg.Send(ctx, tx.DB, &b); err != nil {
 		return nil, err
 	}
-	if int(taken) < len(claims) {
+	if int(taken) < len(c.new) {
 		return nil, errAgain
 	}
 	for i, a := range attributions {
