@@ -31,8 +31,7 @@ func newOriginal(row *transaction.Transaction, lines []commission.Commission, sk
 
 // took notes what an event has taken back.
 func (o *original) took(t *transaction.Transaction) {
-	o.Refunded = o.Refunded.Add(t.Amount)
-	if o.Whole = o.Refunded.Equal(o.row.Amount); o.Whole {
+	if o.Took(t.Amount); o.Whole {
 		o.row.Status = transaction.Reversed
 	}
 }

@@ -102,26 +102,14 @@ func (s *standing) index() {
 	s.uplines = make(map[uuid.UUID][]commission.Member, len(s.rows))
 	for _, t := range s.rows {
 		if _, done := s.uplines[t.AffiliateID]; !done {
-			s.uplines[t.AffiliateID] = members(&s.lines, t.AffiliateID)
+			s.uplines[t.AffiliateID] = commission.Members(&s.lines, t.AffiliateID)
 		}
 	}
-}
-
-func members(lines *hierarchy.Uplines, id uuid.UUID) []commission.Member {
-	ids := lines.Of(id)
-	upline := make([]commission.Member, len(ids))
-	for i, id := range ids {
-		standing := lines.Standing(id)
-		upline[i] = commission.Member{
-			ID: id, Active: standing.Status == string(affiliate.Active), Category: affiliate.Category(standing.Category),
-		}
-	}
-	return upline
 }
 
 // recall reads the plans that apply, and locks and reads the counters that they
-// need. The order of rating is drawn again after
-// that, so that for every counter it is the order of its changes.
+// need. The order of rating is drawn again after that, so that for every counter
+// it is the order of its changes.
 func (s *standing) recall(ctx context.Context, tx pg.DB, from *commission.Plans) error {
 	if err := s.readPlans(ctx, from); err != nil {
 		return err
@@ -131,7 +119,7 @@ func (s *standing) recall(ctx context.Context, tx pg.DB, from *commission.Plans)
 	}
 	var needs []commission.Need
 	for _, t := range s.rows {
-		needs = append(needs, commission.Needs(s.input(t))...)
+		needs = append(needs, commission.Needs(s.input(t, s.planOf(t)))...)
 	}
 	if len(needs) == 0 {
 		return nil
@@ -158,8 +146,8 @@ func (s *standing) planOf(t *transaction.Transaction) uuid.UUID {
 	return s.assignments.Plan(upline[0], t.CreatedAt)
 }
 
-func (s *standing) input(t *transaction.Transaction) commission.Input {
-	in := commission.Input{Plan: s.plans[s.planOf(t)], Event: t.Event(), AttributedAt: s.attributed[t.CustomerID]}
+func (s *standing) input(t *transaction.Transaction, plan uuid.UUID) commission.Input {
+	in := commission.Input{Plan: s.plans[plan], Event: t.Event(), AttributedAt: s.attributed[t.CustomerID]}
 	if t.ReversesID == nil {
 		in.Upline = s.uplines[t.AffiliateID]
 	} else if o := s.originals[*t.ReversesID]; o != nil {
@@ -171,8 +159,11 @@ func (s *standing) input(t *transaction.Transaction) commission.Input {
 
 // rated marks a transaction as rated and gives its lines.
 func (s *standing) rated(t *transaction.Transaction, policy SelfReferral, now time.Time) ([]commission.Commission, []commission.Skip, error) {
-	in := s.input(t)
-	outcome, err := s.rate(t, in, policy)
+	plan := s.planOf(t)
+	if err := s.refused[plan]; err != nil {
+		return nil, nil, err
+	}
+	outcome, err := s.rate(t, s.input(t, plan), policy)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -198,9 +189,6 @@ func (s *standing) rated(t *transaction.Transaction, policy SelfReferral, now ti
 // rate rates an event, unless its customer is the affiliate itself and that is
 // blocked.
 func (s *standing) rate(t *transaction.Transaction, in commission.Input, policy SelfReferral) (commission.Outcome, error) {
-	if err := s.refused[s.planOf(t)]; err != nil {
-		return commission.Outcome{}, err
-	}
 	self := s.selves[t.ID]
 	if self && policy == BlockSelfReferral {
 		return commission.Outcome{Skipped: selfReferred}, nil

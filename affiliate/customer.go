@@ -45,17 +45,14 @@ func (s *Customers) WithTx(tx pgx.Tx) *Customers { return &Customers{db: pg.Bind
 // time already, and tells whose it is. Repeating it changes nothing. Errors:
 // InvalidError by field, ErrCodeNotFound, ErrNotFound.
 func (s *Customers) Attribute(ctx context.Context, a Attribution) (Owner, error) {
-	if a.At.IsZero() {
-		a.At = time.Now()
-	}
-	a.At = a.At.UTC().Truncate(time.Microsecond)
+	a.At = instant(a.At)
 	var c fault.Check
 	c.Err("customer_id", checkCustomerID(a.CustomerID))
 	c.That((a.AffiliateID == uuid.Nil) != (a.Code == ""), "affiliate_id", "or code is needed, and one of them only")
 	if a.Code != "" {
 		c.Err("code", checkCode(a.Code))
 	}
-	c.That(a.At.Year() >= 2000 && !a.At.After(time.Now().Add(24*time.Hour)), "at", "is before the year 2000 or more than 24 hours ahead")
+	checkInstant(&c, "at", a.At)
 	if err := c.Done(); err != nil {
 		return Owner{}, fail("attribute", err)
 	}
@@ -106,13 +103,10 @@ func (s *Customers) Release(ctx context.Context, customerID string, from time.Ti
 }
 
 func (s *Customers) transfer(ctx context.Context, o Owner) (Owner, error) {
-	if o.From.IsZero() {
-		o.From = time.Now()
-	}
-	o.From = o.From.UTC().Truncate(time.Microsecond)
+	o.From = instant(o.From)
 	var c fault.Check
 	c.Err("customer_id", checkCustomerID(o.CustomerID))
-	c.That(o.From.Year() >= 2000 && !o.From.After(time.Now().Add(24*time.Hour)), "from", "is before the year 2000 or more than 24 hours ahead")
+	checkInstant(&c, "from", o.From)
 	if err := c.Done(); err != nil {
 		return Owner{}, err
 	}
@@ -261,6 +255,18 @@ func QueueReferrers(b *pgx.Batch, into Referrers, codes []string) {
 // QueueThere reads which of the affiliates exist.
 func QueueThere(b *pgx.Batch, into *[]uuid.UUID, ids []uuid.UUID) {
 	pg.QueueColumn(b, into, selectAffiliatesThere, ids)
+}
+
+// instant is a time as it is stored; zero is now.
+func instant(t time.Time) time.Time {
+	if t.IsZero() {
+		t = time.Now()
+	}
+	return t.UTC().Truncate(time.Microsecond)
+}
+
+func checkInstant(c *fault.Check, field string, t time.Time) {
+	c.That(t.Year() >= 2000 && !t.After(time.Now().Add(24*time.Hour)), field, "is before the year 2000 or more than 24 hours ahead")
 }
 
 func checkCustomerID(id string) error {

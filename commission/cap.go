@@ -87,10 +87,7 @@ func (r *rating) fill() {
 		}
 		for j := range r.lines {
 			if line := &r.lines[j]; line.Final.IsPositive() {
-				need := all.of(line.AffiliateID)
-				had := r.counter(need)
-				had.Total = had.Total.Add(line.Final)
-				r.remember(need, had)
+				r.add(all.of(line.AffiliateID), line.Final)
 			}
 		}
 	}

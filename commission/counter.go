@@ -71,12 +71,7 @@ func (in *Input) ruleNeeds(rule *rule) []Need {
 	if !rule.is(in) {
 		return nil
 	}
-	var needs []Need
-	for _, c := range []*condition{&rule.when, &rule.unless} {
-		if need, ok := in.sumNeed(rule, c); ok {
-			needs = append(needs, need)
-		}
-	}
+	needs := in.sumNeeds(rule)
 	if rule.when.fails(in) != "" {
 		return needs
 	}
@@ -85,6 +80,17 @@ func (in *Input) ruleNeeds(rule *rule) []Need {
 	}
 	if need, ok := in.tierNeed(rule); ok {
 		needs = append(needs, need)
+	}
+	return needs
+}
+
+// sumNeeds are the customer's sums that the rule's conditions ask for.
+func (in *Input) sumNeeds(rule *rule) []Need {
+	var needs []Need
+	for _, c := range []*condition{&rule.when, &rule.unless} {
+		if need, ok := in.sumNeed(rule, c); ok {
+			needs = append(needs, need)
+		}
 	}
 	return needs
 }
@@ -156,6 +162,14 @@ func (r *rating) counter(n Need) Counter {
 		return c
 	}
 	return r.facts[n]
+}
+
+// add adds an amount to a counter's total, and gives the total.
+func (r *rating) add(n Need, amount decimal.Decimal) decimal.Decimal {
+	had := r.counter(n)
+	had.Total = had.Total.Add(amount)
+	r.remember(n, had)
+	return had.Total
 }
 
 func (r *rating) remember(n Need, c Counter) {

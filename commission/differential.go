@@ -52,11 +52,8 @@ func (r *rating) differ(rule *rule) {
 			continue
 		}
 		excess := decimal.Max(percent.Sub(below), decimal.Zero)
-		term := Term{
-			Kind: kindDifferential, Of: OfAmount, Base: r.Event.Amount, Rate: excess,
-			Excess: &Excess{percent, below}, Unrounded: r.Event.Amount.Mul(excess).Shift(-2),
-		}
-		term.Rounded = r.Plan.rounding.Round(term.Unrounded, r.Plan.digits)
+		term := r.Plan.term(&share{kind: kindDifferential, rate: excess, fraction: excess.Shift(-2)},
+			Term{Of: OfAmount, Base: r.Event.Amount, Excess: &Excess{percent, below}})
 		claim := claim{rule: rule.id, level: place, place: place, term: term}
 		if !m.Active {
 			claim.lost = ReasonInactive

@@ -51,8 +51,7 @@ func (h *history) play(t require.TestingT, see func(i int, in commission.Input, 
 		}
 		maps.Copy(p.facts, out.Counters)
 		if o := in.Original; o != nil {
-			o.Refunded = o.Refunded.Add(e.event.Amount)
-			o.Whole = o.Refunded.Equal(o.Event.Amount)
+			o.Took(e.event.Amount)
 		}
 		p.originals = append(p.originals, posted(fmt.Sprint(i), in, out))
 		p.outcomes = append(p.outcomes, out)

@@ -279,8 +279,7 @@ func (p *preview) planAt(at time.Time) *Plan {
 func (p *preview) tell(e SampleEvent, in Input, out Outcome) {
 	customer := e.Customer
 	if o := in.Original; o != nil {
-		o.Refunded = o.Refunded.Add(in.Event.Amount)
-		o.Whole = o.Refunded.Equal(o.Event.Amount)
+		o.Took(in.Event.Amount)
 		customer = o.Event.CustomerID
 	}
 	original := &Original{Plan: in.Plan, Event: in.Event, AttributedAt: in.AttributedAt, Skipped: out.Skipped}

@@ -44,8 +44,5 @@ func (r *rating) sum(rule *rule, c *condition) decimal.Decimal {
 	if !ok {
 		return decimal.Zero
 	}
-	had := r.counter(need)
-	had.Total = had.Total.Add(r.Event.Amount)
-	r.remember(need, had)
-	return had.Total
+	return r.add(need, r.Event.Amount)
 }

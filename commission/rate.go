@@ -6,18 +6,10 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/fature/fature/affiliate"
 	"github.com/fature/fature/internal/fault"
 	"github.com/fature/fature/internal/money"
 	"github.com/fature/fature/transaction"
 )
-
-// Member is one place in the upline of an event, as it is at rating.
-type Member struct {
-	ID       uuid.UUID
-	Active   bool
-	Category affiliate.Category
-}
 
 // Input is an event and all that its rating depends on but the facts.
 type Input struct {

@@ -23,6 +23,12 @@ type Original struct {
 	Skipped      []Skip       // what posted none
 }
 
+// Took notes that an event has taken an amount back.
+func (o *Original) Took(amount decimal.Decimal) {
+	o.Refunded = o.Refunded.Add(amount)
+	o.Whole = o.Refunded.Equal(o.Event.Amount)
+}
+
 // Reversed is the line that a reversal takes from, and how much of the
 // transaction is taken back.
 type Reversed struct {
@@ -175,10 +181,7 @@ func (v *reversal) room(c *Commission, final decimal.Decimal) {
 	for i := range v.Plan.caps {
 		limit := &v.Plan.caps[i]
 		if need, ok := original.capNeed(limit); ok && !limit.again {
-			need = need.of(c.AffiliateID)
-			had := v.counter(need)
-			had.Total = had.Total.Sub(final)
-			v.remember(need, had)
+			v.add(need.of(c.AffiliateID), final.Neg())
 		}
 	}
 }
@@ -238,12 +241,7 @@ func (in *Input) sums(rule *rule) []Need {
 	if !rule.is(in) {
 		return nil
 	}
-	var needs []Need
-	for _, c := range []*condition{&rule.when, &rule.unless} {
-		if need, ok := in.sumNeed(rule, c); ok {
-			needs = append(needs, need)
-		}
-	}
+	needs := in.sumNeeds(rule)
 	if need, ok := in.tierNeed(rule); ok && in.Original.paid(rule) {
 		needs = append(needs, need)
 	}

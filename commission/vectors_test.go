@@ -174,8 +174,7 @@ func (v vector) firstOf(customer string) time.Time {
 func remember(e vectorEvent, in commission.Input, out commission.Outcome, memory commission.Facts, originals map[string]*commission.Original) {
 	maps.Copy(memory, out.Counters)
 	if o := in.Original; o != nil {
-		o.Refunded = o.Refunded.Add(in.Event.Amount)
-		o.Whole = o.Refunded.Equal(o.Event.Amount)
+		o.Took(in.Event.Amount)
 	}
 	name := cmp.Or(e.ID, "e1")
 	originals[name] = posted(name, in, out)

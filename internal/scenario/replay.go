@@ -10,7 +10,6 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/fature/fature"
-	"github.com/fature/fature/affiliate"
 	"github.com/fature/fature/commission"
 	"github.com/fature/fature/hierarchy"
 	"github.com/fature/fature/internal/pg"
@@ -67,8 +66,7 @@ func (r *replay) rate(row transaction.Transaction) {
 	require.Equal(r.t, tell(r.posted[row.ID]), tell(again(out, row)), "%s %s", row.Type, row.OriginalID)
 	maps.Copy(r.memory, out.Counters)
 	if in.Original != nil {
-		in.Original.Refunded = in.Original.Refunded.Add(row.Amount)
-		in.Original.Whole = in.Original.Refunded.Equal(in.Original.Event.Amount)
+		in.Original.Took(row.Amount)
 	}
 	r.originals[row.ID] = &commission.Original{
 		Plan: in.Plan, Event: in.Event, AttributedAt: in.AttributedAt, Lines: r.posted[row.ID], Skipped: out.Skipped,
@@ -113,14 +111,7 @@ func (w *World) upline(id uuid.UUID) []commission.Member {
 	var b pgx.Batch
 	hierarchy.QueueUplines(&b, &lines, []uuid.UUID{id})
 	require.NoError(w.t, pg.Send(w.t.Context(), pg.In(w.Pool, ""), &b))
-	var upline []commission.Member
-	for _, id := range lines.Of(id) {
-		standing := lines.Standing(id)
-		upline = append(upline, commission.Member{
-			ID: id, Active: standing.Status == string(affiliate.Active), Category: affiliate.Category(standing.Category),
-		})
-	}
-	return upline
+	return commission.Members(&lines, id)
 }
 
 func (w *World) counters(needs []commission.Need) commission.Facts {
