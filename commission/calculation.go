@@ -25,9 +25,11 @@ type Calculation struct {
 	// compress or roll_up he stands above it.
 	Place int `json:"place,omitempty"`
 
-	Event transaction.Type `json:"event"`         // the type of the event
-	Own   *Term            `json:"own,omitempty"` // the level-0 commission that an override was paid on
-	Term                   // of this line
+	Event     transaction.Type `json:"event,omitempty"`     // the type of the event
+	Period    string           `json:"period,omitempty"`    // or the period of the statement, such as 2025-06
+	Statement *Footing         `json:"statement,omitempty"` // of level 0 of a statement: how it comes about
+	Own       *Term            `json:"own,omitempty"`       // the level-0 commission that an override was paid on
+	Term                       // of this line
 
 	Reversed *Reversed `json:"reversed,omitempty"` // of a reversal: what it takes back
 
@@ -40,8 +42,8 @@ type Calculation struct {
 // Term is the arithmetic of one share: a percent of Base, a flat amount, or
 // what a table adds, rounded once.
 type Term struct {
-	Kind      string          `json:"kind"` // "percent", "flat", "tiers", "differential" or "reversal"
-	Of        OverrideBase    `json:"of"`   // what Base is: the event's amount or the level-0 commission
+	Kind      string          `json:"kind"` // "percent", "flat", "tiers", "differential", "statement" or "reversal"
+	Of        OverrideBase    `json:"of"`   // what Base is: the event's amount (a statement's base) or the level-0 commission
 	Base      decimal.Decimal `json:"base"`
 	Rate      decimal.Decimal `json:"rate"`            // the percent as written, or the flat amount; of tiers, the percent reached
 	By        string          `json:"by,omitempty"`    // the metadata key that the flat amount is multiplied by
@@ -57,6 +59,7 @@ const (
 	kindFlat         = "flat"
 	kindTiers        = "tiers"
 	kindDifferential = "differential"
+	kindStatement    = "statement"
 	kindReversal     = "reversal"
 )
 
@@ -115,6 +118,9 @@ func (c Calculation) Recompute() (amount, final decimal.Decimal, err error) {
 	case c.Kind == kindReversal:
 		return c.takeBack()
 	}
+	if (c.Kind == kindStatement) != (c.Statement != nil) {
+		return amount, final, errors.New("the statement and the kind of pay do not go together")
+	}
 	if amount, err = c.evaluate(c.Term); err != nil {
 		return amount, final, err
 	}
@@ -139,6 +145,9 @@ func (c *Calculation) evaluate(t Term) (decimal.Decimal, error) {
 	if err := t.check(); err != nil {
 		return decimal.Zero, err
 	}
+	if t.Kind == kindStatement {
+		return c.Statement.Payable, c.evaluateStatement(t)
+	}
 	unrounded := t.unrounded(t.Rate.Shift(-2))
 	if !unrounded.Equal(t.Unrounded) {
 		return decimal.Zero, fmt.Errorf("unrounded is %s, but comes to %s", t.Unrounded, unrounded)
@@ -153,13 +162,23 @@ func (c *Calculation) evaluate(t Term) (decimal.Decimal, error) {
 	return rounded, nil
 }
 
+// evaluateStatement evaluates level 0 of a statement.
+func (c *Calculation) evaluateStatement(t Term) error {
+	f := c.Statement
+	if err := f.check(c.Rounding, c.Digits); err != nil {
+		return err
+	}
+	return errors.Join(follows("the base", t.Base, f.rated()), follows("the rate", t.Rate, f.rate()),
+		follows("unrounded", t.Unrounded, f.unrounded()), follows("rounded", t.Rounded, f.Payable))
+}
+
 // check refuses a term that no plan could have given.
 func (t *Term) check() error {
 	if t.bomb() {
 		return errRange
 	}
 	switch t.Kind {
-	case kindPercent, kindFlat:
+	case kindPercent, kindFlat, kindStatement:
 		return nil
 	case kindTiers:
 		return t.Tiers.check(t.Rate)

@@ -54,9 +54,14 @@ func Needs(in Input) []Need {
 	for i := range in.Plan.rules {
 		needs = append(needs, in.ruleNeeds(&in.Plan.rules[i])...)
 	}
+	return append(needs, in.capNeeds()...)
+}
+
+// capNeeds are what the caps add up for those who may earn.
+func (in *Input) capNeeds() []Need {
+	var needs []Need
 	for i := range in.Plan.caps {
-		c := &in.Plan.caps[i]
-		need, ok := in.capNeed(c)
+		need, ok := in.capNeed(&in.Plan.caps[i])
 		for _, m := range in.Upline {
 			if ok && m.Active {
 				needs = append(needs, need.of(m.ID))

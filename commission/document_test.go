@@ -65,7 +65,6 @@ func TestDocumentLiteral(t *testing.T) {
 		Rules: []commission.Rule{{ID: "sale", On: []transaction.Type{transaction.Sale}, Pay: commission.Pay{Percent: "10"}}},
 	}
 	require.NoError(t, doc.Validate())
-	require.NoError(t, doc.Unsupported())
 	require.Empty(t, doc.Warnings())
 
 	text, err := json.Marshal(doc)
@@ -145,21 +144,6 @@ func TestWarnings(t *testing.T) {
 		"rules[2].pay.tiers.steps[0].percent: 200 % is more than the whole",
 		"caps[0].percent: 300 % is more than the whole",
 	}, doc.Warnings())
-}
-
-func TestUnsupported(t *testing.T) {
-	t.Parallel()
-	doc := parse(t, full)
-	err := doc.Unsupported()
-	require.ErrorIs(t, err, fault.Invalid)
-	require.Equal(t, []string{
-		"rules[2].period: is not rated by this version yet",
-		"rules[6].period: is not rated by this version yet",
-	}, problems(err))
-
-	plan, err := commission.NewPlan(id("plan"), 1, doc)
-	require.Nil(t, plan)
-	require.Len(t, problems(err), 2)
 }
 
 func TestParseRefuses(t *testing.T) {
@@ -301,10 +285,8 @@ func FuzzParse(f *testing.F) {
 		again, err := commission.Parse(text)
 		require.NoError(t, err)
 		require.Equal(t, doc, again)
-		if doc.Unsupported() == nil {
-			_, err = commission.NewPlan(id("plan"), 1, doc)
-			require.NoError(t, err)
-		}
+		_, err = commission.NewPlan(id("plan"), 1, doc)
+		require.NoError(t, err)
 	})
 }
 

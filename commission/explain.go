@@ -18,7 +18,7 @@ type Explanation struct {
 // Explain prints the calculation as a sentence and as steps, and evaluates it
 // again: the last step says whether it came to the same.
 func (c Calculation) Explain() Explanation {
-	if c.bomb() || c.Own != nil && c.Own.bomb() || c.Reversed != nil && c.Reversed.bomb() {
+	if c.bomb() || c.Own != nil && c.Own.bomb() || c.Reversed != nil && c.Reversed.bomb() || c.Statement != nil && c.Statement.bomb() {
 		return Explanation{
 			Sentence: fmt.Sprintf("Level %d earns what cannot be told: %v.", c.Level, errRange),
 			Steps:    []string{c.header(), fmt.Sprintf("Evaluated again, it does not follow: %v.", errRange)},
@@ -40,6 +40,8 @@ func (c *Calculation) sentence() string {
 	switch {
 	case c.Reversed != nil:
 		b.WriteString(" " + c.giveBack())
+	case c.Statement != nil:
+		b.WriteString(" " + c.settled())
 	case c.Kind == kindTiers && c.Tiers != nil:
 		b.WriteString(" " + c.topUp())
 	default:
@@ -123,8 +125,14 @@ func (s *CapStep) holder() string {
 // formula is what is paid, and on what.
 func (c *Calculation) formula() string {
 	on := fmt.Sprintf("a %s of %s", c.Event, c.money(c.Base))
-	if c.Of == OfCommission {
+	switch {
+	case c.Of == OfCommission:
 		on = "the level-0 commission of " + c.money(c.Base)
+	case c.Period != "":
+		on = "the base of " + c.money(c.Base)
+	}
+	if c.Period != "" {
+		on += " for " + c.Period
 	}
 	switch {
 	case c.Kind == kindDifferential && c.Excess != nil && !c.Excess.Below.IsZero():
@@ -142,9 +150,12 @@ func (c *Calculation) steps() []string {
 	if c.Own != nil {
 		steps = append(steps, "Level 0: "+c.arithmetic(*c.Own))
 	}
-	if c.Reversed != nil {
+	switch {
+	case c.Reversed != nil:
 		steps = append(steps, c.shares()...)
-	} else {
+	case c.Statement != nil:
+		steps = append(steps, c.account()...)
+	default:
 		steps = append(steps, c.arithmetic(c.Term))
 	}
 	for _, s := range c.Caps {

@@ -24,7 +24,15 @@ func (c *Calculation) AppendJSON(b []byte) []byte {
 	if c.Place != 0 {
 		b = appendInt(append(b, `,"place":`...), c.Place)
 	}
-	b = appendText(append(b, `,"event":`...), string(c.Event))
+	if c.Event != "" {
+		b = appendText(append(b, `,"event":`...), string(c.Event))
+	}
+	if c.Period != "" {
+		b = appendText(append(b, `,"period":`...), c.Period)
+	}
+	if c.Statement != nil {
+		b = c.Statement.AppendJSON(append(b, `,"statement":`...))
+	}
 	if c.Own != nil {
 		b = append(c.Own.appendFields(append(b, `,"own":{`...)), '}')
 	}
@@ -78,6 +86,63 @@ func (p TierPart) appendJSON(b []byte) []byte {
 	b = appendDecimal(append(b, `,"amount":`...), p.Amount)
 	b = appendDecimal(append(b, `,"percent":`...), p.Percent)
 	return append(appendNonzero(b, `,"flat":`, p.Flat), '}')
+}
+
+// MarshalJSON writes what AppendJSON does.
+func (f *Footing) MarshalJSON() ([]byte, error) { return f.AppendJSON(make([]byte, 0, 512)), nil }
+
+// AppendJSON is that of Calculation, for a footing.
+func (f *Footing) AppendJSON(b []byte) []byte {
+	b = appendText(append(b, `{"period":`...), f.Period)
+	if f.Split != "" {
+		b = appendText(append(b, `,"split":`...), f.Split)
+	}
+	b = appendList(append(b, `,"parts":`...), f.Parts, Part.appendJSON)
+	b = appendText(append(b, `,"carry":`...), string(f.Carry))
+	b = appendNonzero(b, `,"carry_cap":`, f.CarryCap)
+	b = appendNonzero(b, `,"opening":`, f.Opening)
+	if f.OpeningOf != "" {
+		b = appendText(append(b, `,"opening_of":`...), string(f.OpeningOf))
+	}
+	b = appendDecimal(append(b, `,"commission":`...), f.Commission)
+	if f.Recoup != nil {
+		b = appendList(append(b, `,"recoup":`...), f.Recoup, func(id string, b []byte) []byte { return appendText(b, id) })
+	}
+	b = appendNonzero(b, `,"unrecouped":`, f.Unrecouped)
+	b = appendNonzero(b, `,"advance":`, f.Advance)
+	b = appendDecimal(append(b, `,"payable":`...), f.Payable)
+	b = appendNonzero(b, `,"closing":`, f.Closing)
+	return append(appendNonzero(b, `,"rest":`, f.Rest), '}')
+}
+
+func (p Part) appendJSON(b []byte) []byte {
+	b = appendInt(append(b, `{"version":`...), p.Version)
+	if p.Items != nil {
+		b = appendList(append(b, `,"items":`...), p.Items, Item.appendJSON)
+	}
+	b = appendNonzero(b, `,"aside":`, p.Aside)
+	b = appendNonzero(b, `,"opening":`, p.Opening)
+	b = appendDecimal(append(b, `,"base":`...), p.Base)
+	if p.Active != 0 {
+		b = appendInt(append(b, `,"active":`...), p.Active)
+	}
+	b = appendText(append(b, `,"kind":`...), p.Kind)
+	b = appendDecimal(append(b, `,"rate":`...), p.Rate)
+	if p.Tiers != nil {
+		b = p.Tiers.appendJSON(append(b, `,"tiers":`...))
+	}
+	return append(appendDecimal(append(b, `,"unrounded":`...), p.Unrounded), '}')
+}
+
+func (it Item) appendJSON(b []byte) []byte {
+	b = appendText(append(b, `{"type":`...), string(it.Type))
+	if it.Late != "" {
+		b = appendText(append(b, `,"late":`...), it.Late)
+	}
+	if it.Minus {
+		b = append(b, `,"minus":true`...)
+	}
+	return append(appendDecimal(append(b, `,"amount":`...), it.Amount), '}')
 }
 
 func (v *Reversed) appendJSON(b []byte) []byte {

@@ -2,18 +2,23 @@ package commission
 
 import "slices"
 
+// overridden is what overrides are paid on.
+type overridden struct {
+	base Term
+	own  *Term // the level-0 commission of an event, where they are paid on that
+	flat bool  // whether flat amounts fall due
+}
+
 // override adds what the upline earns by a rule beside level 0, whether or not
-// level 0 is active and whatever it earned. Nothing is taken from an upline:
-// a commission below zero counts as zero.
-func (r *rating) override(rule *rule, own *Term) {
-	base, from := Term{Of: OfAmount, Base: r.Event.Amount}, (*Term)(nil)
-	if rule.of == OfCommission {
-		base, from = Term{Of: OfCommission, Base: own.positive()}, own
-	}
+// level 0 is active and whatever it earned.
+func (r *rating) override(rule *rule, on overridden) {
 	climb := climb{upline: r.Upline, inactive: rule.inactive}
 	for i := range rule.steps {
 		step := &rule.steps[i]
-		claim := claim{rule: rule.id, level: i + 1, term: r.Plan.term(&step.share, base), own: from}
+		if step.kind == kindFlat && !on.flat {
+			continue
+		}
+		claim := claim{rule: rule.id, level: i + 1, term: r.Plan.term(&step.share, on.base), own: on.own}
 		claim.place, claim.lost = climb.take(claim.level)
 		if claim.lost == "" && !step.admits(r.Upline[claim.place]) {
 			claim.lost = ReasonCategory

@@ -25,7 +25,8 @@ type Plan struct {
 	hold     span
 	digits   int32
 	rounding Rounding
-	rules    []rule
+	rules    []rule       // for events
+	periods  []periodRule // for periods
 	caps     []limit
 
 	remembers bool // some rule or cap needs a counter
@@ -36,7 +37,7 @@ type Plan struct {
 // owner. Who rates by the plan keeps that from changing meanwhile.
 func (p *Plan) AsksAttribution() bool { return p.asks }
 
-// rule is an event rule compiled. It pays by tiers, by percents or by pay.
+// rule is a rule compiled. It pays by tiers, by percents or by pay.
 type rule struct {
 	id           string
 	on           []transaction.Type
@@ -73,17 +74,13 @@ type limit struct {
 	again    bool // an earlier cap keeps the same counter
 }
 
-// NewPlan makes the plan of a document. The document must be valid and hold
-// nothing that this version does not rate: the errors are those of Validate
-// and of Unsupported, and of the kind fault.Invalid. Versions count from 1.
+// NewPlan makes the plan of a document. The errors are those of Validate, of
+// the kind fault.Invalid. Versions count from 1.
 func NewPlan(id uuid.UUID, version int, doc Document) (*Plan, error) {
 	if version < 1 {
 		return nil, fault.Field("version", "is less than 1")
 	}
 	if err := doc.Validate(); err != nil {
-		return nil, err
-	}
-	if err := doc.Unsupported(); err != nil {
 		return nil, err
 	}
 	p := &Plan{ID: id, Version: version, Document: doc}
@@ -105,6 +102,10 @@ func (p *Plan) compile() (err error) {
 	}
 	p.rounding = cmp.Or(p.Rounding, HalfUp)
 	for _, r := range p.Rules {
+		if r.Period != "" {
+			p.periods = append(p.periods, r.compilePeriod())
+			continue
+		}
 		p.rules = append(p.rules, r.compile())
 		p.remembers = p.remembers || r.remembers()
 		p.asks = p.asks || r.When.Within != "" || r.Unless.Within != ""

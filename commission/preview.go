@@ -23,6 +23,9 @@ type Sample struct {
 	Affiliates []SampleAffiliate `json:"affiliates"` // in any order
 	Customers  []SampleCustomer  `json:"customers,omitempty"`
 	Events     []SampleEvent     `json:"events"` // rated by their time, those of one time in this order
+	// Close names periods to be closed, such as 2025-06, 2025-W23 or 2025-06-14.
+	// A close comes before the events of the moment in which its period ends.
+	Close []string `json:"close,omitempty"`
 }
 
 // SamplePlan is a version of a plan.
@@ -64,21 +67,24 @@ const (
 	maxSampleAffiliates = 10_000
 	maxSampleEvents     = 10_000
 	maxSampleDepth      = 255
+	maxSampleCloses     = 1_000
 	maxSampleLines      = 100_000 // posted and skipped; what one event more adds is bounded by its plan
 )
 
 // Previewed is what a sample comes to. Amounts are text with the currency's
 // decimals.
 type Previewed struct {
-	Lines    []PreviewedLine    `json:"lines"`
-	Skipped  []PreviewedSkip    `json:"skipped"`
-	Breakage Decimal            `json:"breakage"`
-	Totals   map[string]Decimal `json:"totals"` // by affiliate: the sum of final amounts
+	Lines      []PreviewedLine      `json:"lines"`
+	Statements []PreviewedStatement `json:"statements"`
+	Skipped    []PreviewedSkip      `json:"skipped"`
+	Breakage   Decimal              `json:"breakage"`
+	Totals     map[string]Decimal   `json:"totals"` // by affiliate: the sum of final amounts
 }
 
 // PreviewedLine is a line that would be posted.
 type PreviewedLine struct {
-	Event       string      `json:"event"`
+	Event       string      `json:"event,omitempty"`
+	Period      string      `json:"period,omitempty"` // of a statement's line
 	Affiliate   string      `json:"affiliate"`
 	Customer    string      `json:"customer,omitempty"`
 	Rule        string      `json:"rule"`
@@ -94,12 +100,14 @@ type PreviewedLine struct {
 
 // PreviewedSkip is why a rule or a level would post no line.
 type PreviewedSkip struct {
-	Event    string  `json:"event"`
-	Rule     string  `json:"rule,omitempty"`
-	Level    int     `json:"level"`
-	Reason   Reason  `json:"reason"`
-	Breakage Decimal `json:"breakage,omitempty"`
-	Capped   Decimal `json:"capped,omitempty"`
+	Event     string  `json:"event,omitempty"`
+	Period    string  `json:"period,omitempty"`    // of a statement's
+	Affiliate string  `json:"affiliate,omitempty"` // of a statement's
+	Rule      string  `json:"rule,omitempty"`
+	Level     int     `json:"level"`
+	Reason    Reason  `json:"reason"`
+	Breakage  Decimal `json:"breakage,omitempty"`
+	Capped    Decimal `json:"capped,omitempty"`
 }
 
 // Preview rates a sample by the very code that rates live events, and stores
@@ -108,25 +116,41 @@ func Preview(s Sample) (Previewed, error) {
 	p := preview{
 		Sample: s, affiliates: map[string]SampleAffiliate{}, names: map[uuid.UUID]string{},
 		attributed: map[string]time.Time{}, listed: map[string]bool{}, memory: Facts{}, originals: map[string]*Original{},
-		out: Previewed{Lines: []PreviewedLine{}, Skipped: []PreviewedSkip{}, Totals: map[string]Decimal{}},
+		happened: map[string][]happened{}, balances: map[accountKey]Balance{},
+		out: Previewed{Lines: []PreviewedLine{}, Statements: []PreviewedStatement{}, Skipped: []PreviewedSkip{}, Totals: map[string]Decimal{}},
 	}
 	p.check()
 	if err := p.Done(); err != nil {
 		return Previewed{}, err
 	}
-	order := make([]int, len(s.Events))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortStableFunc(order, func(a, b int) int { return s.Events[a].At.Compare(s.Events[b].At) })
-	for _, i := range order {
-		p.Err(fmt.Sprintf("events[%d]", i), p.rate(s.Events[i]))
+	for _, turn := range p.turns() {
+		p.Err(turn.path, turn.do())
 		if len(p.out.Lines)+len(p.out.Skipped) > maxSampleLines {
 			p.That(false, "events", "come to more than %d lines and skips", maxSampleLines)
 			break
 		}
 	}
 	return p.done()
+}
+
+// turn is an event or a close, in the order in which they happen.
+type turn struct {
+	at   time.Time
+	path string
+	do   func() error
+}
+
+// turns are in order of time; a close precedes the events of its moment.
+func (p *preview) turns() []turn {
+	turns := make([]turn, 0, len(p.closes)+len(p.Events))
+	for _, c := range p.closes {
+		turns = append(turns, turn{c.To, c.path, func() error { return p.close(c) }})
+	}
+	for i, e := range p.Events {
+		turns = append(turns, turn{e.At, fmt.Sprintf("events[%d]", i), func() error { return p.rate(e) }})
+	}
+	slices.SortStableFunc(turns, func(a, b turn) int { return a.at.Compare(b.at) })
+	return turns
 }
 
 type preview struct {
@@ -140,6 +164,9 @@ type preview struct {
 	listed     map[string]bool // the customers
 	memory     Facts
 	originals  map[string]*Original
+	closes     []closing
+	happened   map[string][]happened // by affiliate
+	balances   map[accountKey]Balance
 	out        Previewed
 	breakage   decimal.Decimal
 	totals     map[string]decimal.Decimal
@@ -173,6 +200,9 @@ func (p *preview) check() {
 		p.attributed[c.ID], p.listed[c.ID] = c.AttributedAt, true
 	}
 	p.events()
+	if p.Done() == nil {
+		p.closes = p.closings()
+	}
 }
 
 func (p *preview) affiliate(path string, a SampleAffiliate) {
@@ -283,20 +313,33 @@ func (p *preview) tell(e SampleEvent, in Input, out Outcome) {
 		customer = o.Event.CustomerID
 	}
 	original := &Original{Plan: in.Plan, Event: in.Event, AttributedAt: in.AttributedAt, Skipped: out.Skipped}
+	kind := Earning
 	for _, l := range out.Lines {
 		posted := Post(l, sampleID(e.ID), in.Event.At, in.Event.At)
+		kind = posted.Kind
 		original.Lines = append(original.Lines, posted)
-		name := p.names[l.AffiliateID]
-		p.totals[name] = p.totals[name].Add(l.Final)
-		p.out.Lines = append(p.out.Lines, PreviewedLine{
-			Event: e.ID, Affiliate: name, Customer: customer, Rule: l.Rule, Level: l.Level, Kind: posted.Kind,
-			Base: p.text(l.Base), Rate: Decimal(plain(l.Rate)), Amount: p.text(l.Amount), Final: p.text(l.Final),
-			AvailableAt: l.AvailableAt, Calculation: l.Calculation,
-		})
 	}
-	for _, s := range out.Skipped {
+	p.tellLines(PreviewedLine{Event: e.ID, Customer: customer}, out.Lines, kind)
+	p.tellSkips(PreviewedSkip{Event: e.ID}, out.Skipped)
+	p.originals[e.ID] = original
+	p.note(e, in, out)
+}
+
+// tellLines adds lines to the preview, each made of what they have in common.
+func (p *preview) tellLines(line PreviewedLine, lines []Line, kind Kind) {
+	for _, l := range lines {
+		line.Affiliate, line.Rule, line.Level, line.Kind = p.names[l.AffiliateID], l.Rule, l.Level, kind
+		line.Base, line.Rate, line.Amount, line.Final = p.text(l.Base), Decimal(plain(l.Rate)), p.text(l.Amount), p.text(l.Final)
+		line.AvailableAt, line.Calculation = l.AvailableAt, l.Calculation
+		p.totals[line.Affiliate] = p.totals[line.Affiliate].Add(l.Final)
+		p.out.Lines = append(p.out.Lines, line)
+	}
+}
+
+func (p *preview) tellSkips(skip PreviewedSkip, skips []Skip) {
+	for _, s := range skips {
 		p.breakage = p.breakage.Add(s.Breakage)
-		skip := PreviewedSkip{Event: e.ID, Rule: s.Rule, Level: s.Level, Reason: s.Reason}
+		skip.Rule, skip.Level, skip.Reason, skip.Breakage, skip.Capped = s.Rule, s.Level, s.Reason, "", ""
 		if !s.Breakage.IsZero() {
 			skip.Breakage = p.text(s.Breakage)
 		}
@@ -305,7 +348,6 @@ func (p *preview) tell(e SampleEvent, in Input, out Outcome) {
 		}
 		p.out.Skipped = append(p.out.Skipped, skip)
 	}
-	p.originals[e.ID] = original
 }
 
 // upline is the affiliate and who stands above it.

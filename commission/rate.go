@@ -68,7 +68,7 @@ func Rate(in Input, facts Facts) (Outcome, error) {
 
 // check refuses what a host could not have recorded, before any arithmetic.
 func (in *Input) check() error {
-	if in.Plan.rules == nil {
+	if in.Plan.zone == nil {
 		return fault.Field("plan", "was not made by NewPlan")
 	}
 	if c := in.Event.Currency; c != "" && c != in.Plan.Currency {
@@ -91,7 +91,8 @@ type rating struct {
 	available time.Time
 	lines     []Line
 	skipped   []Skip
-	paid      bool // the rule at work rated some share to more or less than zero
+	footing   *Footing // of a statement, whose level 0 is at work
+	paid      bool     // the rule at work rated some share to more or less than zero
 }
 
 // rate adds what one rule pays.
@@ -128,7 +129,11 @@ func (r *rating) own(rule *rule) {
 		claim.lost = ReasonInactive
 	}
 	r.post(&claim)
-	r.override(rule, &own)
+	on := overridden{base: Term{Of: OfAmount, Base: r.Event.Amount}, flat: true}
+	if rule.of == OfCommission { // nothing is taken from an upline: below zero counts as zero
+		on.base, on.own = Term{Of: OfCommission, Base: own.positive()}, &own
+	}
+	r.override(rule, on)
 }
 
 // is tells whether the rule is for events of this type. One that takes another
@@ -199,6 +204,12 @@ func (r *rating) calculation(c *claim) Calculation {
 	}
 	if c.place != c.level {
 		calculation.Place = c.place
+	}
+	if r.footing != nil {
+		calculation.Period = r.footing.Period
+	}
+	if c.term.Kind == kindStatement {
+		calculation.Statement = r.footing
 	}
 	return calculation
 }

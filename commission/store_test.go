@@ -131,12 +131,6 @@ func TestPublishRefuses(t *testing.T) {
 		"name: is missing", `rounding: "up" is not one of half_up, half_even, down`,
 		`rules[0].id: "a b" is not an id: at most 64 letters, digits, _, - and ., a letter or digit first`,
 		`rules[0].on[0]: "x" is not known`, "rules[0].pay: needs one of percent, flat, tiers, differential")
-	doc := in("JPY")
-	doc.Rules = append(doc.Rules, commission.Rule{
-		ID: "rev", Period: commission.Month, Base: commission.Base{Plus: []transaction.Type{transaction.Bet}},
-		Pay: commission.Pay{Percent: "25"}, Carry: commission.CarryNone,
-	})
-	want(doc, "rules[1].period: is not rated by this version yet")
 
 	plans = newShelf(t, testenv.Pool(t), "BRL") // by the configuration
 	_, err = plans.Publish(t.Context(), in("USD"))

@@ -18,6 +18,7 @@ type table struct {
 type tier struct {
 	upTo          decimal.Decimal // zero on the last
 	percent, flat decimal.Decimal
+	active        int // customers that the step asks for
 }
 
 func (t Tiers) compile() *table {
@@ -26,7 +27,7 @@ func (t Tiers) compile() *table {
 	}
 	compiled := &table{mode: t.Mode, scope: t.Scope}
 	for _, s := range t.Steps {
-		compiled.steps = append(compiled.steps, tier{s.UpTo.value(), s.Percent.value(), s.Flat.value()})
+		compiled.steps = append(compiled.steps, tier{s.UpTo.value(), s.Percent.value(), s.Flat.value(), s.MinActive})
 	}
 	return compiled
 }

@@ -6,21 +6,7 @@ import (
 	"slices"
 
 	"github.com/shopspring/decimal"
-
-	"github.com/fature/fature/internal/fault"
 )
-
-// Unsupported lists, by path, all that a valid document asks for and this
-// version does not rate yet: rules for periods. It is nil where the whole
-// document can be rated. NewPlan refuses what it lists, so that no plan is ever
-// half rated.
-func (d Document) Unsupported() error {
-	var c fault.Check
-	for i, r := range d.Rules {
-		c.That(r.Period == "", fmt.Sprintf("rules[%d].period", i), "is not rated by this version yet")
-	}
-	return c.Done()
-}
 
 // Warnings lists, by path, what a document may say and seldom means: percents
 // over 100.

@@ -1,0 +1,221 @@
+package commission
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/shopspring/decimal"
+
+	"github.com/fature/fature/transaction"
+)
+
+// Footing is how a statement comes about: from what was played, through what
+// was carried, to what is paid and what is carried on. Amounts are in the
+// plan's currency; only Commission and what follows from it is rounded, once.
+type Footing struct {
+	Period string `json:"period"`          // 2025-06
+	Split  string `json:"split,omitempty"` // the value of the rule's split_by
+	Parts  []Part `json:"parts"`           // by version, in the order in which they came into force
+
+	Carry      Carry           `json:"carry"`
+	CarryCap   decimal.Decimal `json:"carry_cap,omitzero"`
+	Opening    decimal.Decimal `json:"opening,omitzero"`     // zero or a loss
+	OpeningOf  Carry           `json:"opening_of,omitempty"` // what it is a loss of: the base, or the commission
+	Commission decimal.Decimal `json:"commission"`           // as rated, before carry of commission and recoup
+
+	Recoup     []string        `json:"recoup,omitempty"`
+	Unrecouped decimal.Decimal `json:"unrecouped,omitzero"` // of earlier advances
+	Advance    decimal.Decimal `json:"advance,omitzero"`    // in this period
+
+	Payable decimal.Decimal `json:"payable"` // before caps
+	Closing decimal.Decimal `json:"closing,omitzero"`
+	Rest    decimal.Decimal `json:"rest,omitzero"` // of advances, still to be earned
+}
+
+// Part is what one version of the plan rates.
+type Part struct {
+	Version int             `json:"version"`
+	Items   []Item          `json:"items,omitempty"`
+	Aside   decimal.Decimal `json:"aside,omitzero"`   // what a high-roller policy keeps out of the base, or brings back
+	Opening decimal.Decimal `json:"opening,omitzero"` // of the base
+	Base    decimal.Decimal `json:"base"`
+	Active  int             `json:"active,omitempty"` // customers, where a step asks for them
+
+	Kind      string          `json:"kind"` // "percent", "flat" or "tiers"
+	Rate      decimal.Decimal `json:"rate"`
+	Tiers     *TierSum        `json:"tiers,omitempty"`
+	Unrounded decimal.Decimal `json:"unrounded"`
+}
+
+// Item is what one type of transaction came to.
+type Item struct {
+	Type   transaction.Type `json:"type"`
+	Late   string           `json:"late,omitempty"` // the closed period that it is late for
+	Minus  bool             `json:"minus,omitempty"`
+	Amount decimal.Decimal  `json:"amount"` // what was taken back is taken off
+}
+
+func (it *Item) signed() decimal.Decimal {
+	if it.Minus {
+		return it.Amount.Neg()
+	}
+	return it.Amount
+}
+
+// Base is that of the period, without the opening.
+func (f *Footing) Base() decimal.Decimal { return f.rated().Sub(f.joined()) }
+
+// rated is the base with the opening, where that is one of the base.
+func (f *Footing) rated() decimal.Decimal {
+	sum := decimal.Zero
+	for i := range f.Parts {
+		sum = sum.Add(f.Parts[i].Base)
+	}
+	return sum
+}
+
+// joined is the opening that joined the base.
+func (f *Footing) joined() decimal.Decimal {
+	sum := decimal.Zero
+	for i := range f.Parts {
+		sum = sum.Add(f.Parts[i].Opening)
+	}
+	return sum
+}
+
+// unrounded is what the versions pay together.
+func (f *Footing) unrounded() decimal.Decimal {
+	sum := decimal.Zero
+	if f.lost() {
+		return sum
+	}
+	for i := range f.Parts {
+		sum = sum.Add(f.Parts[i].Unrounded)
+	}
+	return sum
+}
+
+// lost tells that the base is carried on and nothing of it rated.
+func (f *Footing) lost() bool { return f.Carry == CarryBase && !f.rated().IsPositive() }
+
+// rate is that of the last version.
+func (f *Footing) rate() decimal.Decimal { return f.Parts[len(f.Parts)-1].Rate }
+
+// settle makes Commission, and what follows, of what stands before it.
+func (f *Footing) settle(rounding Rounding, digits int32) {
+	f.Commission = rounding.Round(f.unrounded(), digits)
+	result := f.Commission
+	if f.OpeningOf == CarryCommission {
+		result = result.Add(f.Opening)
+	}
+	switch {
+	case f.lost():
+		f.Closing = f.capped(f.rated())
+	case f.Carry == CarryCommission && result.IsNegative():
+		f.Closing = f.capped(result)
+	default:
+		f.Closing = decimal.Zero
+	}
+	f.Payable, f.Rest = decimal.Max(result, decimal.Zero), f.Unrecouped
+	if f.Recoup != nil {
+		due := f.Unrecouped.Add(f.Advance)
+		f.Rest = decimal.Max(decimal.Zero, due.Sub(f.Payable))
+		f.Payable = decimal.Max(decimal.Zero, f.Payable.Sub(due))
+	}
+}
+
+// capped is the part of a loss that is carried on.
+func (f *Footing) capped(loss decimal.Decimal) decimal.Decimal {
+	if f.CarryCap.IsZero() {
+		return loss
+	}
+	return decimal.Max(loss, f.CarryCap.Neg())
+}
+
+// foot makes the Base and Unrounded of a part of what stands before them.
+func (p *Part) foot() {
+	p.Base = p.Aside.Add(p.Opening)
+	for i := range p.Items {
+		p.Base = p.Base.Add(p.Items[i].signed())
+	}
+	switch p.Kind {
+	case kindTiers:
+		p.Unrounded = p.Tiers.due()
+	case kindPercent:
+		p.Unrounded = p.Base.Mul(p.Rate.Shift(-2))
+	default:
+		p.Unrounded = decimal.Zero
+		if p.Base.IsPositive() {
+			p.Unrounded = p.Rate
+		}
+	}
+}
+
+// check evaluates the footing again from its inputs. The error names the first
+// figure that does not follow.
+func (f *Footing) check(rounding Rounding, digits int32) error {
+	if f.bomb() {
+		return errRange
+	}
+	if len(f.Parts) == 0 {
+		return errors.New("the statement has no part")
+	}
+	again := *f
+	again.Parts = slices.Clone(f.Parts)
+	for i := range again.Parts {
+		if err := again.Parts[i].check(); err != nil {
+			return fmt.Errorf("version %d: %w", f.Parts[i].Version, err)
+		}
+		again.Parts[i].foot()
+		if err := follows("the base", f.Parts[i].Base, again.Parts[i].Base); err != nil {
+			return err
+		}
+		if err := follows("unrounded", f.Parts[i].Unrounded, again.Parts[i].Unrounded); err != nil {
+			return err
+		}
+	}
+	again.settle(rounding, digits)
+	return errors.Join(
+		follows("the commission", f.Commission, again.Commission), follows("payable", f.Payable, again.Payable),
+		follows("the closing", f.Closing, again.Closing), follows("the unrecouped rest", f.Rest, again.Rest),
+		follows("the opening of the base", f.ofBase(), f.joined()))
+}
+
+// ofBase is the opening, where it is one of the base.
+func (f *Footing) ofBase() decimal.Decimal {
+	if f.OpeningOf == CarryBase {
+		return f.Opening
+	}
+	return decimal.Zero
+}
+
+func follows(what string, stored, again decimal.Decimal) error {
+	if stored.Equal(again) {
+		return nil
+	}
+	return fmt.Errorf("%s is %s, but comes to %s", what, stored, again)
+}
+
+// check refuses a part that no version could have rated.
+func (p *Part) check() error {
+	switch p.Kind {
+	case kindPercent, kindFlat:
+		return nil
+	case kindTiers:
+		if err := p.Tiers.check(p.Rate); err != nil {
+			return err
+		}
+		return follows("the sum of the tiers", p.Tiers.Sum, p.Base)
+	}
+	return fmt.Errorf("%.40q is not a kind of pay", p.Kind)
+}
+
+// bomb tells whether a number in it would make arithmetic slow.
+func (f *Footing) bomb() bool {
+	return anyBomb(f.CarryCap, f.Opening, f.Commission, f.Unrecouped, f.Advance, f.Payable, f.Closing, f.Rest) ||
+		slices.ContainsFunc(f.Parts, func(p Part) bool {
+			return anyBomb(p.Aside, p.Opening, p.Base, p.Rate, p.Unrounded) || p.Tiers.bomb() ||
+				slices.ContainsFunc(p.Items, func(it Item) bool { return anyBomb(it.Amount) })
+		})
+}
