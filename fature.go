@@ -92,6 +92,7 @@ type Program struct {
 	Transactions *transaction.Store
 	Plans        *commission.Plans
 	Commissions  *commission.Store
+	Statements   *commission.Statements
 
 	db       pg.DB // the pool, or the host's transaction
 	months   *partition.Months
@@ -127,7 +128,7 @@ func New(ctx context.Context, c Config) (*Program, error) {
 	p.Users, p.Customers = affiliate.NewUsers(db), affiliate.NewCustomers(db)
 	p.Affiliates = affiliate.New(db, p.Hierarchy)
 	p.Transactions = transaction.New(db)
-	p.Plans, p.Commissions = commission.NewPlans(db, c.Currency), commission.New(db)
+	p.Plans, p.Commissions, p.Statements = commission.NewPlans(db, c.Currency), commission.New(db), commission.NewStatements(db)
 	if err := p.months.Ahead(ctx, p.now(), monthsAhead); err != nil {
 		return nil, pg.Fail("fature: make the months ahead", err, nil)
 	}
@@ -196,7 +197,7 @@ func (p *Program) WithTx(tx pgx.Tx) *Program {
 	c.db, c.owned = pg.Bind(p.db, tx), nil
 	c.Users, c.Affiliates, c.Customers = p.Users.WithTx(tx), p.Affiliates.WithTx(tx), p.Customers.WithTx(tx)
 	c.Hierarchy, c.Transactions = p.Hierarchy.WithTx(tx), p.Transactions.WithTx(tx)
-	c.Plans, c.Commissions = p.Plans.WithTx(tx), p.Commissions.WithTx(tx)
+	c.Plans, c.Commissions, c.Statements = p.Plans.WithTx(tx), p.Commissions.WithTx(tx), p.Statements.WithTx(tx)
 	return &c
 }
 

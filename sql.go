@@ -42,6 +42,8 @@ const (
 	dropLease = `
 		update fature.leases set expires_at = clock_timestamp() where name = $1 and holder = $2`
 
+	countAffiliates = `select count(*) from fature.affiliates`
+
 	refreshStats = `select fature.refresh_affiliate_stats()`
 )
 

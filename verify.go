@@ -46,17 +46,16 @@ func (p *Program) verify(ctx context.Context) (Report, error) {
 	if pg.Inside(p.db) {
 		return Report{}, fault.Field("", "verify needs a transaction of its own")
 	}
-	tx, err := p.db.Begin(ctx)
-	if err != nil {
-		return Report{}, err
-	}
-	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
-	db := pg.Bind(p.db, tx)
-	if _, err := db.Exec(ctx, "set transaction isolation level repeatable read, read only"); err != nil {
-		return Report{}, err
-	}
-	checks := slices.Concat(hierarchy.Checks(), affiliate.Checks(), transaction.Checks(), commission.Checks(), ownChecks())
 	var report Report
+	err := p.snapshot(ctx, func(db pg.DB) (err error) {
+		report, err = p.check(ctx, db)
+		return err
+	})
+	return report, err
+}
+
+func (p *Program) check(ctx context.Context, db pg.DB) (report Report, err error) {
+	checks := slices.Concat(hierarchy.Checks(), affiliate.Checks(), transaction.Checks(), commission.Checks(), ownChecks())
 	for _, c := range checks {
 		report.Checked = append(report.Checked, Invariant{c.Name, c.Meaning})
 	}

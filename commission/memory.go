@@ -25,15 +25,35 @@ func QueueCounters(b *pgx.Batch, into Facts, needs []Need) {
 		var c Counter
 		var first *time.Time
 		_, err := pgx.ForEachRow(rows, []any{&i, &c.place, &c.Count, &first, &c.Total, &c.Posted}, func() error {
-			c.First = time.Time{}
-			if first != nil {
-				c.First = *first
-			}
+			c.remember(first)
 			into[needs[i]] = c
 			return nil
 		})
 		return err
 	})
+}
+
+// QueuePeek reads the counters that are needed and not known yet, without
+// locking them: of a preview.
+func QueuePeek(b *pgx.Batch, into Facts, needs []Need) {
+	needs = slices.DeleteFunc(slices.Clone(needs), func(n Need) bool { _, known := into[n]; return known })
+	b.Queue(selectCounters, needColumns(needs)...).Query(func(rows pgx.Rows) error {
+		var i int
+		var c Counter
+		var first *time.Time
+		_, err := pgx.ForEachRow(rows, []any{&i, &c.Count, &first, &c.Total, &c.Posted}, func() error {
+			c.remember(first)
+			into[needs[i]] = c
+			return nil
+		})
+		return err
+	})
+}
+
+func (c *Counter) remember(first *time.Time) {
+	if c.First = (time.Time{}); first != nil {
+		c.First = *first
+	}
 }
 
 // QueueRemember writes counters that QueueCounters has locked in this

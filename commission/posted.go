@@ -89,6 +89,14 @@ func Post(l Line, transactionID uuid.UUID, at, now time.Time) Commission {
 	return c
 }
 
+// PostStatement makes the posted line of what a statement earns, of the moment
+// in which its period ends.
+func PostStatement(l Line, s *Statement) Commission {
+	c := Post(l, uuid.Nil, s.To, s.ClosedAt)
+	c.TransactionID, c.TransactionAt, c.StatementID = nil, nil, &s.ID
+	return c
+}
+
 // Store is the posted lines of a programme. They are written by
 // fature.Program.Record.
 type Store struct{ db pg.DB }
@@ -151,14 +159,14 @@ func QueueLines(b *pgx.Batch, into *[]Commission, transactions []uuid.UUID, at [
 
 // insertColumns are the columns of a new line, in the order of values.
 var insertColumns = []string{
-	"id", "transaction_id", "transaction_at", "affiliate_id", "kind", "plan_id", "rule", "level",
+	"id", "transaction_id", "transaction_at", "statement_id", "affiliate_id", "kind", "plan_id", "rule", "level",
 	"base_amount", "rate", "amount", "final_amount", "currency", "status", "available_at",
 	"reverses_id", "reverses_at", "note", "calculation", "created_at", "recorded_at",
 }
 
 func (c *Commission) values() ([]any, error) {
 	return []any{
-		pg.ID(c.ID), pg.IDOrNull(c.TransactionID), c.TransactionAt, pg.ID(c.AffiliateID), string(c.Kind), pg.IDOrNull(c.PlanID), c.Rule, int32(c.Level), //nolint:gosec // a depth
+		pg.ID(c.ID), pg.IDOrNull(c.TransactionID), c.TransactionAt, pg.IDOrNull(c.StatementID), pg.ID(c.AffiliateID), string(c.Kind), pg.IDOrNull(c.PlanID), c.Rule, int32(c.Level), //nolint:gosec // a depth
 		pg.Numeric(c.BaseAmount), pg.Numeric(c.Rate), pg.Numeric(c.Amount), pg.Numeric(c.FinalAmount), c.Currency, string(c.Status), c.AvailableAt,
 		pg.IDOrNull(c.ReversesID), c.ReversesAt, noteOrNull(c.Note), string(c.Calculation.AppendJSON(nil)), c.CreatedAt, c.RecordedAt,
 	}, nil

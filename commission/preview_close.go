@@ -271,7 +271,7 @@ func (p *preview) settle(a *Account, plan, affiliate string) error {
 	return nil
 }
 
-func (p *preview) statement(s Statement, key accountKey) PreviewedStatement {
+func (p *preview) statement(s Settlement, key accountKey) PreviewedStatement {
 	f := s.Footing
 	out := PreviewedStatement{
 		Period: f.Period, Affiliate: key.affiliate, Plan: key.plan, Rule: key.rule, Split: key.split,

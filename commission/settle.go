@@ -29,8 +29,8 @@ type Account struct {
 	Opening  Balance
 }
 
-// Statement is the closed account of a period.
-type Statement struct {
+// Settlement is what closing an account comes to.
+type Settlement struct {
 	Footing Footing
 	Closing Balance
 	Outcome // the lines that it pays, and what nobody could take
@@ -43,10 +43,10 @@ type Statement struct {
 //
 // Facts are those that Account.Needs named. Errors are of the kind
 // fault.Invalid: a base or a line that no row could hold.
-func Settle(a Account, facts Facts) (s Statement, ok bool, err error) {
+func Settle(a Account, facts Facts) (s Settlement, ok bool, err error) {
 	w := a.settling()
 	if w == nil || len(w.parts) == 0 && a.Advance.IsZero() {
-		return Statement{}, false, nil
+		return Settlement{}, false, nil
 	}
 	if len(w.parts) == 0 {
 		w.part(w.last)

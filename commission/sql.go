@@ -98,16 +98,16 @@ const (
 		select id, amount, final_amount, calculation from fature.commissions where kind <> 'adjustment'`
 
 	insertCommissions = `
-		insert into fature.commissions (id, transaction_id, transaction_at, affiliate_id, kind, plan_id, rule, level,
+		insert into fature.commissions (id, transaction_id, transaction_at, statement_id, affiliate_id, kind, plan_id, rule, level,
 			base_amount, rate, amount, final_amount, currency, status, available_at, reverses_id, reverses_at,
 			note, calculation, created_at, recorded_at)
-		select id, transaction_id, transaction_at, affiliate_id, kind::fature.commission_kind, plan_id, rule, level,
+		select id, transaction_id, transaction_at, statement_id, affiliate_id, kind::fature.commission_kind, plan_id, rule, level,
 			base_amount, rate, amount, final_amount, currency, status::fature.commission_status, available_at,
 			reverses_id, reverses_at, note, calculation::jsonb, created_at, recorded_at
-		from unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::uuid[], $5::text[], $6::uuid[], $7::text[], $8::integer[],
-			$9::numeric[], $10::numeric[], $11::numeric[], $12::numeric[], $13::text[], $14::text[], $15::timestamptz[],
-			$16::uuid[], $17::timestamptz[], $18::text[], $19::text[], $20::timestamptz[], $21::timestamptz[])
-			as l (id, transaction_id, transaction_at, affiliate_id, kind, plan_id, rule, level,
+		from unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::uuid[], $5::uuid[], $6::text[], $7::uuid[], $8::text[], $9::integer[],
+			$10::numeric[], $11::numeric[], $12::numeric[], $13::numeric[], $14::text[], $15::text[], $16::timestamptz[],
+			$17::uuid[], $18::timestamptz[], $19::text[], $20::text[], $21::timestamptz[], $22::timestamptz[])
+			as l (id, transaction_id, transaction_at, statement_id, affiliate_id, kind, plan_id, rule, level,
 			base_amount, rate, amount, final_amount, currency, status, available_at, reverses_id, reverses_at,
 			note, calculation, created_at, recorded_at)`
 )
@@ -126,6 +126,12 @@ const (
 		join fature.rule_counters c using (plan, rule, kind, holder, bucket)
 		order by n.i for no key update of c`
 
+	selectCounters = `
+		select n.i - 1, c.count, c.first_at, c.total, c.posted
+		from unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[])
+			with ordinality as n (plan, rule, kind, holder, bucket, i)
+		join fature.rule_counters c using (plan, rule, kind, holder, bucket)`
+
 	// Locked rows stay where they are, and are found again there in half the
 	// time that their keys take.
 	updateCounters = `
@@ -134,4 +140,134 @@ const (
 		from unnest($1::text[], $2::integer[], $3::timestamptz[], $4::numeric[], $5::numeric[])
 			as n (place, count, first_at, total, posted)
 		where c.ctid = n.place::tid`
+)
+
+const (
+	statementFields = `id, closing_id, affiliate_id, plan, plan_id, rule, split, period, name, period_start, period_end, carry,
+		opening, base, commission, payable, closing, unrecouped, currency, footing, skipped, seq, seen_seq, closed_at`
+
+	selectStatement = `select ` + statementFields + ` from fature.statements where id = $1`
+
+	selectStatementCarries = `
+		select statement_id, customer_id, balance from fature.statement_carries where statement_id = $1`
+
+	// Zero values are no filter.
+	listStatements = `
+		select ` + statementFields + ` from fature.statements
+		where ($1 = '00000000-0000-0000-0000-000000000000'::uuid or id < $1)
+			and ($3 = '00000000-0000-0000-0000-000000000000'::uuid or affiliate_id = $3)
+			and ($4 = '' or rule = $4) and ($5 = '' or name = $5)
+		order by id desc limit $2`
+
+	selectStatementLines = `
+		select ` + columns + ` from fature.commissions
+		where statement_id = $1 and created_at = (select period_end from fature.statements where id = $1)
+		order by level, id`
+)
+
+const (
+	closingFields = `id, plan, period, name, period_start, period_end, late_seq, seq, late, done_to, started_at, closed_at`
+
+	// When a version was first assigned to anybody.
+	selectInForce = `
+		select plan_id, min(from_at) as from_at from fature.plan_assignments group by plan_id order by min(from_at), plan_id`
+
+	selectClosing = `select ` + closingFields + ` from fature.closings where plan = $1 and period = $2 and name = $3`
+
+	selectLastClosing = `
+		select ` + closingFields + ` from fature.closings where plan = $1 and period = $2 order by period_start desc limit 1`
+
+	lockClosing = `select ` + closingFields + ` from fature.closings where id = $1 for no key update`
+
+	// The first of what a close would count although it happened before the
+	// period.
+	selectEarliest = `
+		select min(created_at) from fature.transactions
+		where plan_id = any($1) and created_at < $2 and rated_seq >= $3 and rated_seq < $4 and status in ('processed', 'reversed')
+		having count(*) > 0`
+
+	// Finds the close of another process where that was first.
+	insertClosing = `
+		with own as (
+			insert into fature.closings (id, plan, period, name, period_start, period_end, late_seq, seq, late, started_at)
+			values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+			on conflict (plan, period, name) do update set done_to = closings.done_to
+			returning *
+		)
+		select ` + closingFields + ` from own`
+
+	updateClosing = `update fature.closings set done_to = $2 where id = $1`
+
+	finishClosing = `update fature.closings set closed_at = $2 where id = $1 and closed_at is null`
+
+	sumClosing = `
+		select count(*) as statements, coalesce(sum(payable), 0) as payable, coalesce(sum(l.n), 0)::bigint as lines, coalesce(sum(l.sum), 0) as final
+		from fature.statements s
+		left join (
+			select statement_id, count(*) as n, sum(final_amount) as sum from fature.commissions
+			where statement_id is not null and created_at = $2 and kind = 'earning' group by statement_id
+		) l on l.statement_id = s.id
+		where s.closing_id = $1`
+
+	selectLot = `select id from fature.affiliates where id > $1 order by id limit $2`
+
+	// The sums of a rule: of the period, and of what is late for an earlier
+	// one. What takes another back has the type of that beside its own, and
+	// where it does not say by itself, its split.
+	selectActivity = `
+		with counted as (
+			select t.* from fature.transactions t
+			where t.affiliate_id > $5 and t.affiliate_id <= $6 and t.plan_id = any($2) and t.rated_seq < $10
+				and t.status in ('processed', 'reversed') and t.created_at >= $7 and t.created_at < $8
+			union all
+			select t.* from fature.transactions t
+			where $11 and t.affiliate_id > $5 and t.affiliate_id <= $6 and t.plan_id = any($2)
+				and t.rated_seq >= $9 and t.rated_seq < $10
+				and t.status in ('processed', 'reversed') and t.created_at < $7
+		)
+		select $1 as rule, t.affiliate_id, t.plan_id,
+			coalesce(fature.scalar(t.metadata -> nullif(v.split, '')), fature.scalar(o.metadata -> nullif(v.split, '')), '') as split,
+			case when $4 then coalesce(t.customer_id, '') else '' end as customer,
+			t.type::text as type, coalesce(o.type::text, '') as reverses,
+			case when t.created_at < $7 then to_char(t.created_at at time zone $12, $13) else '' end as late,
+			sum(t.amount) as amount
+		from counted t
+		join unnest($2::uuid[], $3::text[]) as v (plan_id, split) on v.plan_id = t.plan_id
+		left join fature.transactions o on (o.id, o.created_at) = (t.reverses_id, t.reverses_at)
+		group by 2, 3, 4, 5, 6, 7, 8`
+
+	// What event rules have paid at level 0, which a period rule recoups.
+	selectAdvances = `
+		with counted as (
+			select c.*, t.metadata, t.reverses_id as taken_id, t.reverses_at as taken_at from fature.commissions c
+			join fature.transactions t on (t.id, t.created_at) = (c.transaction_id, c.transaction_at)
+			where c.affiliate_id > $4 and c.affiliate_id <= $5 and c.created_at >= $6 and c.created_at < $7
+				and t.rated_seq < $9 and c.level = 0 and c.rule = any($1)
+			union all
+			select c.*, t.metadata, t.reverses_id, t.reverses_at from fature.commissions c
+			join fature.transactions t on (t.id, t.created_at) = (c.transaction_id, c.transaction_at)
+			where $10 and t.affiliate_id > $4 and t.affiliate_id <= $5 and t.created_at < $6
+				and t.rated_seq >= $8 and t.rated_seq < $9 and c.level = 0 and c.rule = any($1)
+		)
+		select c.affiliate_id,
+			coalesce(fature.scalar(c.metadata -> nullif($3, '')), fature.scalar(o.metadata -> nullif($3, '')), '') as split,
+			sum(c.final_amount) as amount
+		from counted c
+		join fature.commission_plans p on p.id = c.plan_id and p.name = $2
+		left join fature.transactions o on (o.id, o.created_at) = (c.taken_id, c.taken_at)
+		where c.status <> 'void'
+		group by 1, 2`
+
+	// What accounts carry: the last statement of each.
+	openingStatements = `
+		select distinct on (affiliate_id, rule, split) id, affiliate_id, rule, split, carry, closing, unrecouped
+		from fature.statements
+		where plan = $1 and affiliate_id > $2 and affiliate_id <= $3 and seq < $4
+		order by affiliate_id, rule, split, seq desc`
+
+	selectOpenings = openingStatements
+
+	selectOpeningCarries = `
+		select c.statement_id, c.customer_id, c.balance
+		from (` + openingStatements + `) o join fature.statement_carries c on c.statement_id = o.id`
 )

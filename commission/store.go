@@ -314,6 +314,27 @@ func (all Assignments) Plan(m Member, at time.Time) uuid.UUID {
 	return uuid.Nil
 }
 
+// During are the ids of the plans that apply to an affiliate in a stretch of
+// time, half-open, in order; one may come back.
+func (all Assignments) During(m Member, from, to time.Time) []uuid.UUID {
+	times := []time.Time{from}
+	for _, whom := range scopes(m) {
+		for _, a := range all[whom] {
+			if a.From.After(from) && a.From.Before(to) {
+				times = append(times, a.From)
+			}
+		}
+	}
+	slices.SortFunc(times, time.Time.Compare)
+	var plans []uuid.UUID
+	for _, at := range times {
+		if id := all.Plan(m, at); len(plans) == 0 || plans[len(plans)-1] != id {
+			plans = append(plans, id)
+		}
+	}
+	return plans
+}
+
 // scopes are those that an affiliate is in, the strongest first.
 func scopes(m Member) []Assignment {
 	return []Assignment{ForAffiliate(m.ID, uuid.Nil), ForCategory(m.Category, uuid.Nil), Default(uuid.Nil)}

@@ -35,6 +35,8 @@ create table fature.transactions (
 create index idx_transactions_affiliate on fature.transactions (affiliate_id, created_at);
 create index idx_transactions_customer on fature.transactions (customer_id, created_at) where customer_id is not null;
 create index idx_transactions_reverses on fature.transactions (reverses_id) where reverses_id is not null;
+-- Late transactions are found by when they were rated; a month's own are far from theirs.
+create index idx_transactions_rated on fature.transactions using brin (rated_seq) with (autosummarize = on);
 create index idx_transactions_pending on fature.transactions (created_at) where status = 'pending';
 call fature.audit_table('transactions');
 create trigger fature_immutable before update of affiliate_id, customer_id, type, amount, volume, currency,

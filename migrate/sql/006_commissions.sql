@@ -67,6 +67,7 @@ create table fature.commissions (
 	constraint commissions_source_check check (kind <> 'earning' or (transaction_id is null) <> (statement_id is null))
 ) partition by range (created_at);
 create index idx_commissions_affiliate on fature.commissions (affiliate_id, created_at);
+create index idx_commissions_statement on fature.commissions (statement_id) where statement_id is not null;
 call fature.audit_table('commissions');
 create trigger fature_immutable before update of transaction_id, transaction_at, statement_id, affiliate_id, kind,
 	plan_id, rule, level, base_amount, rate, amount, final_amount, currency, reverses_id, reverses_at,

@@ -1,0 +1,591 @@
+package commission
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/shopspring/decimal"
+
+	"github.com/fature/fature/hierarchy"
+	"github.com/fature/fature/internal/fault"
+	"github.com/fature/fature/internal/pg"
+	"github.com/fature/fature/transaction"
+)
+
+// What follows is the half of closing that fature.Program.ClosePeriod composes.
+
+// Due is a period of a plan.
+type Due struct {
+	Plan string
+	Interval
+	Versions []*Plan // that pay by such periods and were ever in force, the earliest first
+}
+
+// Closing is a period of a plan that is closed, or being closed: affiliates up
+// to DoneTo are.
+type Closing struct {
+	ID        uuid.UUID  `db:"id"`
+	Plan      string     `db:"plan"`
+	Period    Period     `db:"period"`
+	Name      string     `db:"name"`
+	From      time.Time  `db:"period_start"`
+	To        time.Time  `db:"period_end"`
+	LateSeq   int64      `db:"late_seq"`
+	Seq       int64      `db:"seq"`
+	Late      bool       `db:"late"`
+	DoneTo    uuid.UUID  `db:"done_to"`
+	StartedAt time.Time  `db:"started_at"`
+	ClosedAt  *time.Time `db:"closed_at"`
+}
+
+// The refusals of a close.
+var (
+	// ErrPeriodNotOver is returned for a period that has not ended.
+	ErrPeriodNotOver = fault.New(fault.Conflict, "the period is not over")
+	// ErrPeriodOpen is returned for a period before which another has to be
+	// closed: the InvalidError beside it names that one.
+	ErrPeriodOpen = fault.New(fault.Conflict, "an earlier period is not closed")
+	// ErrPeriodPassed is returned for a period that was never closed, when a
+	// later one is: its transactions count there as late.
+	ErrPeriodPassed = fault.New(fault.Conflict, "a later period is closed")
+	// ErrPeriodClosed is returned for the preview of a period that is closed or
+	// being closed: its statements say what it came to.
+	ErrPeriodClosed = fault.New(fault.Conflict, "the period is closed")
+)
+
+// inForce is a version with when it was first assigned to anybody.
+type inForce struct {
+	ID   uuid.UUID `db:"plan_id"`
+	From time.Time `db:"from_at"`
+}
+
+// Due finds the plans that pay by a period, by the name of that: each in the
+// zone of its last version that came into force before the end.
+func (s *Plans) Due(ctx context.Context, name string) ([]Due, error) {
+	like, err := ParseInterval(name, time.UTC)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := pg.All[inForce](ctx, s.db, selectInForce)
+	if err != nil {
+		return nil, fail("due", err)
+	}
+	ids := make([]uuid.UUID, len(rows))
+	for i, r := range rows {
+		ids[i] = r.ID
+	}
+	plans, err := s.GetAll(ctx, ids)
+	if err != nil {
+		return nil, err
+	}
+	var due []Due
+	for _, r := range rows {
+		if p := plans[r.ID]; slices.Contains(p.Periods(), like.Period) {
+			due = put(due, p, name, r.From)
+		}
+	}
+	return due, nil
+}
+
+// put adds a version to its plan, which the last one in force gives its zone.
+func put(due []Due, p *Plan, name string, from time.Time) []Due {
+	at := slices.IndexFunc(due, func(d Due) bool { return d.Plan == p.Name })
+	iv, err := ParseInterval(name, p.zone)
+	if err != nil || !from.Before(iv.To) {
+		return due
+	}
+	if at < 0 {
+		due, at = append(due, Due{Plan: p.Name}), len(due)
+	}
+	due[at].Interval, due[at].Versions = iv, append(due[at].Versions, p)
+	return due
+}
+
+// versionIDs are those of the versions.
+func (d *Due) versionIDs() []uuid.UUID {
+	ids := make([]uuid.UUID, len(d.Versions))
+	for i, p := range d.Versions {
+		ids[i] = p.ID
+	}
+	return ids
+}
+
+func (d *Due) zone() *time.Location { return d.Versions[len(d.Versions)-1].zone }
+
+// FindClosing finds the close of a period; nil where it has not begun. It also
+// gives the last one of the same kind, or nil.
+func FindClosing(ctx context.Context, db pg.DB, d Due) (found, last *Closing, err error) {
+	var own, latest []Closing
+	var b pgx.Batch
+	pg.Queue(&b, &own, selectClosing, d.Plan, string(d.Period), d.Name)
+	pg.Queue(&b, &latest, selectLastClosing, d.Plan, string(d.Period))
+	if err := pg.Send(ctx, db, &b); err != nil {
+		return nil, nil, err
+	}
+	if len(own) > 0 {
+		found = &own[0]
+	}
+	if len(latest) > 0 {
+		last = &latest[0]
+	}
+	return found, last, nil
+}
+
+// Follow makes the close of a period that follows on the last one. It begins
+// where that ends, and counts what was rated before seq.
+func (d *Due) Follow(last *Closing, seq int64, now time.Time) (Closing, error) {
+	c := Closing{
+		ID: pg.NewID(), Plan: d.Plan, Period: d.Period, Name: d.Name, From: d.From, To: d.To, Seq: seq, StartedAt: now,
+	}
+	if last == nil {
+		return c, nil
+	}
+	zone := d.zone()
+	before, err := ParseInterval(last.Name, zone)
+	if err != nil {
+		return c, err
+	}
+	switch next := before.next(zone); {
+	case last.ClosedAt == nil:
+		return c, errors.Join(ErrPeriodOpen, fault.Field("period", "%s of plan %s is being closed: finish that first", last.Name, d.Plan))
+	case d.To.Before(next.To):
+		return c, errors.Join(ErrPeriodPassed, fault.Field("period", "%s of plan %s was not closed, and %s is", d.Name, d.Plan, last.Name))
+	case next.Name != d.Name:
+		return c, errors.Join(ErrPeriodOpen, fault.Field("period", "%s of plan %s is not closed", next.Name, d.Plan))
+	}
+	c.From, c.LateSeq = last.To, last.Seq
+	return c, nil
+}
+
+// Look tells whether transactions are late for the period, and refuses a first
+// close that others have to precede.
+func (d *Due) Look(ctx context.Context, db pg.DB, c *Closing, first bool) error {
+	earliest, err := pg.Column[time.Time](ctx, db, selectEarliest, d.versionIDs(), c.From, c.LateSeq, c.Seq)
+	if err != nil {
+		return err
+	}
+	c.Late = len(earliest) > 0
+	if c.Late && first {
+		open := IntervalAt(d.Period, earliest[0], d.zone())
+		return errors.Join(ErrPeriodOpen, fault.Field("period", "%s of plan %s is not closed", open.Name, d.Plan))
+	}
+	return nil
+}
+
+// InsertClosing begins a close, unless another process has: the one that is
+// stored is returned.
+func InsertClosing(ctx context.Context, db pg.DB, c Closing) (Closing, error) {
+	return pg.One[Closing](ctx, db, insertClosing, c.ID, c.Plan, string(c.Period), c.Name, c.From, c.To, c.LateSeq, c.Seq, c.Late, c.StartedAt)
+}
+
+// LockClosing locks a close until the transaction ends, and reads how far it is.
+func LockClosing(ctx context.Context, tx pg.DB, id uuid.UUID) (Closing, error) {
+	return pg.One[Closing](ctx, tx, lockClosing, id)
+}
+
+// Settled is an account that a close settles.
+type Settled struct {
+	Statement
+	Lines   []Commission
+	Skipped []Skip // what was promised and nobody could take, and what caps took whole
+}
+
+// Lot is what is settled at once: the accounts of affiliates after the last
+// one before, up to UpTo.
+type Lot struct {
+	UpTo     uuid.UUID // zero where no affiliate was left
+	Count    int       // of the affiliates
+	Settled  []Settled
+	Counters Facts // as they are now
+}
+
+// SettleLot settles the accounts of the next affiliates. memory are counters
+// that stand in for the stored ones, which are then not locked: of a preview.
+func (d *Due) SettleLot(ctx context.Context, tx pg.DB, c Closing, limit int, memory Facts, now time.Time) (Lot, error) {
+	w := working{Due: d, closing: c, memory: memory, now: now, Lot: Lot{Counters: Facts{}}}
+	if err := w.read(ctx, tx, limit); err != nil || len(w.accounts) == 0 {
+		return w.Lot, err
+	}
+	if err := w.recall(ctx, tx); err != nil {
+		return w.Lot, err
+	}
+	for _, id := range w.order {
+		if err := w.settle(id); err != nil {
+			return w.Lot, fault.In("affiliate "+id.String(), err)
+		}
+	}
+	return w.Lot, nil
+}
+
+// StoreLot writes a lot and how far the close is.
+func StoreLot(ctx context.Context, tx pg.DB, c Closing, lot Lot) error {
+	statements := make([]Statement, len(lot.Settled))
+	var lines []Commission
+	for i := range lot.Settled {
+		statements[i] = lot.Settled[i].Statement
+		lines = append(lines, lot.Settled[i].Lines...)
+	}
+	if len(statements) > 0 {
+		if err := copyStatements(ctx, tx, statements); err != nil {
+			return err
+		}
+	}
+	if len(lines) > 0 {
+		if err := Copy(ctx, tx, lines); err != nil {
+			return err
+		}
+	}
+	var b pgx.Batch
+	if len(lot.Counters) > 0 {
+		QueueRemember(&b, lot.Counters)
+	}
+	b.Queue(updateClosing, c.ID, lot.UpTo)
+	return pg.Send(ctx, tx, &b)
+}
+
+// Sums are what the statements of a close come to.
+type Sums struct {
+	Statements int             `db:"statements"`
+	Lines      int             `db:"lines"`   // that they pay, overrides included
+	Payable    decimal.Decimal `db:"payable"` // before caps
+	Final      decimal.Decimal `db:"final"`   // of the lines
+}
+
+// Add adds an account.
+func (s *Sums) Add(a *Settled) {
+	s.Statements++
+	s.Lines += len(a.Lines)
+	s.Payable = s.Payable.Add(a.Payable)
+	for _, l := range a.Lines {
+		s.Final = s.Final.Add(l.FinalAmount)
+	}
+}
+
+// SumClosing adds up what is stored of a close.
+func SumClosing(ctx context.Context, db pg.DB, c Closing) (Sums, error) {
+	return pg.One[Sums](ctx, db, sumClosing, c.ID, c.To)
+}
+
+// FinishClosing marks a close as done.
+func FinishClosing(ctx context.Context, tx pg.DB, id uuid.UUID, now time.Time) error {
+	_, err := tx.Exec(ctx, finishClosing, id, now)
+	return err
+}
+
+// working is the work on a lot.
+type working struct {
+	*Due
+	Lot
+	closing  Closing
+	now      time.Time
+	memory   Facts
+	facts    Facts
+	accounts map[uuid.UUID]map[account]*Account
+	order    []uuid.UUID // of affiliates with accounts
+	openings map[opened]Balance
+	lines    hierarchy.Uplines
+	assigned Assignments
+	seqs     []int64
+}
+
+// account names an account of an affiliate.
+type account struct{ rule, split string }
+
+// opened names an account of an earlier statement.
+type opened struct {
+	affiliate uuid.UUID
+	account
+}
+
+// The rows of the sums that accounts are made of.
+type (
+	activityRow struct {
+		Rule        string           `db:"rule"`
+		AffiliateID uuid.UUID        `db:"affiliate_id"`
+		PlanID      uuid.UUID        `db:"plan_id"`
+		Split       string           `db:"split"`
+		Customer    string           `db:"customer"`
+		Type        transaction.Type `db:"type"`
+		Reverses    transaction.Type `db:"reverses"`
+		Late        string           `db:"late"`
+		Amount      decimal.Decimal  `db:"amount"`
+	}
+	advanceRow struct {
+		AffiliateID uuid.UUID       `db:"affiliate_id"`
+		Split       string          `db:"split"`
+		Amount      decimal.Decimal `db:"amount"`
+	}
+	openingRow struct {
+		ID          uuid.UUID       `db:"id"`
+		AffiliateID uuid.UUID       `db:"affiliate_id"`
+		Rule        string          `db:"rule"`
+		Split       string          `db:"split"`
+		Carry       Carry           `db:"carry"`
+		Closing     decimal.Decimal `db:"closing"`
+		Unrecouped  decimal.Decimal `db:"unrecouped"`
+	}
+)
+
+// read finds the affiliates of the lot, what they and theirs did, and who they
+// are.
+func (w *working) read(ctx context.Context, tx pg.DB, limit int) error {
+	ids, err := pg.Column[uuid.UUID](ctx, tx, selectLot, w.closing.DoneTo, limit)
+	if err != nil || len(ids) == 0 {
+		return err
+	}
+	w.UpTo, w.Count = ids[len(ids)-1], len(ids)
+	var activity []activityRow
+	advances := map[string]*[]advanceRow{}
+	var openings []openingRow
+	var carries []carryRow
+	var b pgx.Batch
+	for _, id := range RulesFor(w.Period, w.Versions) {
+		w.queueActivity(&b, &activity, id)
+		if r := w.recouping(id); r != nil {
+			advances[id] = w.queueAdvances(&b, r)
+		}
+	}
+	pg.Queue(&b, &openings, selectOpenings, w.Plan, w.closing.DoneTo, w.UpTo, w.closing.Seq)
+	pg.Queue(&b, &carries, selectOpeningCarries, w.Plan, w.closing.DoneTo, w.UpTo, w.closing.Seq)
+	if err := pg.Send(ctx, tx, &b); err != nil {
+		return err
+	}
+	w.index(activity, advances, openings, carries)
+	if len(w.order) == 0 {
+		return nil
+	}
+	return w.readStanding(ctx, tx)
+}
+
+// recouping is the newest version of a rule, if it takes advances off.
+func (w *working) recouping(rule string) *periodRule {
+	for _, p := range slices.Backward(w.Versions) {
+		if r := p.periodRule(rule, w.Period); r != nil {
+			if r.recoup == nil {
+				return nil
+			}
+			return r
+		}
+	}
+	return nil
+}
+
+// queueActivity adds to into the sums of a rule.
+func (w *working) queueActivity(b *pgx.Batch, into *[]activityRow, rule string) {
+	var ids []uuid.UUID
+	var splits []string
+	who := false
+	for _, p := range w.Versions {
+		if r := p.periodRule(rule, w.Period); r != nil {
+			ids, splits, who = append(ids, p.ID), append(splits, r.splitBy), who || r.asksWho()
+		}
+	}
+	c := &w.closing
+	b.Queue(selectActivity, rule, ids, splits, who, c.DoneTo, w.UpTo, c.From, c.To, c.LateSeq, c.Seq, c.Late, w.zone().String(), w.Period.pattern()).
+		Query(func(rows pgx.Rows) error {
+			list, err := pgx.CollectRows(rows, pgx.RowToStructByName[activityRow])
+			*into = append(*into, list...)
+			return err
+		})
+}
+
+func (w *working) queueAdvances(b *pgx.Batch, r *periodRule) *[]advanceRow {
+	into := new([]advanceRow)
+	c := &w.closing
+	pg.Queue(b, into, selectAdvances, r.recoup, w.Plan, r.splitBy, c.DoneTo, w.UpTo, c.From, c.To, c.LateSeq, c.Seq, c.Late)
+	return into
+}
+
+// pattern writes the name of a period in SQL.
+func (p Period) pattern() string {
+	switch p {
+	case Week:
+		return `IYYY"-W"IW`
+	case Month:
+		return "YYYY-MM"
+	case Day, Lifetime, EachTransaction:
+	}
+	return "YYYY-MM-DD"
+}
+
+// index makes the accounts in which something happened.
+func (w *working) index(activity []activityRow, advances map[string]*[]advanceRow, openings []openingRow, carries []carryRow) {
+	w.accounts = map[uuid.UUID]map[account]*Account{}
+	versions := map[uuid.UUID]*Plan{}
+	for _, p := range w.Versions {
+		versions[p.ID] = p
+	}
+	for _, r := range activity {
+		a := w.account(r.AffiliateID, r.Rule, r.Split)
+		a.Activity = append(a.Activity, Activity{versions[r.PlanID], r.Customer, r.Type, r.Reverses, r.Late, r.Amount})
+	}
+	for rule, rows := range advances {
+		for _, r := range *rows {
+			a := w.account(r.AffiliateID, rule, r.Split)
+			a.Advance = a.Advance.Add(r.Amount)
+		}
+	}
+	w.order = slices.SortedFunc(maps.Keys(w.accounts), func(a, b uuid.UUID) int { return slices.Compare(a[:], b[:]) })
+	w.openings = map[opened]Balance{}
+	named := map[uuid.UUID]opened{}
+	for _, r := range openings {
+		key := opened{r.AffiliateID, account{r.Rule, r.Split}}
+		named[r.ID] = key
+		w.openings[key] = Balance{Carried: r.Closing, Of: r.Carry, Unrecouped: r.Unrecouped, Customers: map[string]decimal.Decimal{}}
+	}
+	for _, c := range carries {
+		w.openings[named[c.StatementID]].Customers[c.CustomerID] = c.Balance
+	}
+}
+
+func (w *working) account(affiliateID uuid.UUID, rule, split string) *Account {
+	own := w.accounts[affiliateID]
+	if own == nil {
+		own = map[account]*Account{}
+		w.accounts[affiliateID] = own
+	}
+	a := own[account{rule, split}]
+	if a == nil {
+		a = &Account{Rule: rule, Split: split, Interval: w.Interval}
+		own[account{rule, split}] = a
+	}
+	return a
+}
+
+// readStanding reads the uplines and the plans of those with accounts.
+func (w *working) readStanding(ctx context.Context, tx pg.DB) error {
+	w.assigned = Assignments{}
+	var b pgx.Batch
+	hierarchy.QueueUplines(&b, &w.lines, w.order)
+	QueueAssignments(&b, w.assigned, w.order)
+	if err := pg.Send(ctx, tx, &b); err != nil {
+		return err
+	}
+	for _, id := range w.order {
+		upline := Members(&w.lines, id)
+		if len(upline) == 0 {
+			return fmt.Errorf("affiliate %s is not in the tree", id)
+		}
+		versions := w.inForce(upline[0])
+		for key, a := range w.accounts[id] {
+			a.Upline, a.Versions, a.Opening = upline, versions, w.openings[opened{id, key}]
+			a.fallBack()
+		}
+	}
+	return nil
+}
+
+// inForce are the versions of the plan that applied to an affiliate in the
+// period, in order.
+func (w *working) inForce(m Member) []*Plan {
+	var list []*Plan
+	for _, id := range w.assigned.During(m, w.Interval.From, w.Interval.To) {
+		if at := slices.IndexFunc(w.Versions, func(p *Plan) bool { return p.ID == id }); at >= 0 {
+			list = append(list, w.Versions[at])
+		}
+	}
+	return list
+}
+
+// fallBack gives an account whose affiliate has left the plan the versions that
+// its transactions were rated by.
+func (a *Account) fallBack() {
+	if a.last() != nil {
+		return
+	}
+	var own []*Plan
+	for i := range a.Activity {
+		if p := a.Activity[i].Plan; !slices.Contains(own, p) {
+			own = append(own, p)
+		}
+	}
+	slices.SortFunc(own, func(x, y *Plan) int { return x.Version - y.Version })
+	a.Versions = own
+}
+
+// recall locks and reads the counters of caps, and draws the places in the
+// order of rating.
+func (w *working) recall(ctx context.Context, tx pg.DB) error {
+	var needs []Need
+	n := 0
+	for _, own := range w.accounts {
+		for _, a := range own {
+			needs, n = append(needs, a.Needs()...), n+1
+		}
+	}
+	var b pgx.Batch
+	if w.facts = w.memory; w.memory != nil {
+		QueuePeek(&b, w.memory, needs)
+		return pg.Send(ctx, tx, &b)
+	}
+	w.facts = Facts{}
+	if len(needs) > 0 {
+		QueueCounters(&b, w.facts, needs)
+	}
+	transaction.QueueSeqs(&b, &w.seqs, n)
+	return pg.Send(ctx, tx, &b)
+}
+
+// settle settles the accounts of an affiliate: in the order of rules, then of
+// what they are split by.
+func (w *working) settle(id uuid.UUID) error {
+	for _, rule := range RulesFor(w.Period, w.Versions) {
+		var splits []string
+		for key := range w.accounts[id] {
+			if key.rule == rule {
+				splits = append(splits, key.split)
+			}
+		}
+		slices.Sort(splits)
+		for _, split := range splits {
+			if err := w.settleAccount(w.accounts[id][account{rule, split}]); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+func (w *working) settleAccount(a *Account) error {
+	s, ok, err := Settle(*a, w.facts)
+	if err != nil || !ok {
+		return err
+	}
+	maps.Copy(w.facts, s.Counters)
+	maps.Copy(w.Counters, s.Counters)
+	settled, err := w.post(a, &s)
+	w.Settled = append(w.Settled, settled)
+	return err
+}
+
+// post makes the stored statement of a settlement, with its lines.
+func (w *working) post(a *Account, s *Settlement) (Settled, error) {
+	last, f := a.last(), s.Footing
+	out := Settled{Skipped: s.Skipped, Statement: Statement{
+		ID: pg.NewID(), ClosingID: w.closing.ID, AffiliateID: a.Upline[0].ID, Plan: w.Plan, PlanID: last.ID, Rule: a.Rule, Split: a.Split,
+		Period: w.Period, Name: w.Name, From: w.closing.From, To: w.closing.To, Carry: s.Closing.Of,
+		Opening: f.Opening, Base: f.Base(), Commission: f.Commission, Payable: f.Payable, Closing: f.Closing, Unrecouped: f.Rest,
+		Currency: last.Currency, Footing: f, ClosedAt: w.now, Customers: s.Closing.Customers,
+	}}
+	if len(w.seqs) > 0 {
+		out.Seq, w.seqs = w.seqs[0], w.seqs[1:]
+	}
+	if len(s.Skipped) > 0 {
+		text, err := json.Marshal(s.Skipped)
+		if err != nil {
+			return out, err
+		}
+		out.Statement.Skipped = text
+	}
+	for _, l := range s.Lines {
+		out.Lines = append(out.Lines, PostStatement(l, &out.Statement))
+	}
+	return out, nil
+}
