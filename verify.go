@@ -62,20 +62,29 @@ func (p *Program) check(ctx context.Context, db pg.DB) (report Report, err error
 	if report.Findings, err = verify.Run(ctx, db, checks); err != nil {
 		return Report{}, err
 	}
-	recomputed := Invariant{"V2", "a line is what its own calculation gives"}
-	report.Checked = append(report.Checked, recomputed)
 	misfits, err := p.Commissions.On(db).Recompute(ctx)
 	if err != nil {
 		return Report{}, err
 	}
-	if len(misfits) > 0 {
-		found := Finding{Name: recomputed.Name, Meaning: recomputed.Meaning, Count: len(misfits)}
-		for _, m := range misfits[:min(len(misfits), shownProblems)] {
-			found.IDs = append(found.IDs, m.ID.String()+": "+m.Problem)
-		}
-		report.Findings = append(report.Findings, found)
+	report.add(Invariant{"V2", "a line is what its own calculation gives"}, misfits)
+	if misfits, err = p.Plans.Recheck(ctx, db); err != nil {
+		return Report{}, err
 	}
+	report.add(Invariant{"V3", "a statement is what its transactions and the one before it come to"}, misfits)
 	return report, nil
+}
+
+// add adds what only Go can check.
+func (r *Report) add(i Invariant, misfits []commission.Misfit) {
+	r.Checked = append(r.Checked, i)
+	if len(misfits) == 0 {
+		return
+	}
+	found := Finding{Name: i.Name, Meaning: i.Meaning, Count: len(misfits)}
+	for _, m := range misfits[:min(len(misfits), shownProblems)] {
+		found.IDs = append(found.IDs, m.ID.String()+": "+m.Problem)
+	}
+	r.Findings = append(r.Findings, found)
 }
 
 // ownChecks span packages: totals, partitions and the audit.

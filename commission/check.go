@@ -56,6 +56,32 @@ func Checks() []verify.Check {
 			left join fature.commissions e on (e.id, e.created_at) = (r.reverses_id, r.reverses_at)
 			where r.kind = 'reversal' and (e.kind is distinct from 'earning'
 				or (e.affiliate_id, e.rule, e.level, e.currency) is distinct from (r.affiliate_id, r.rule, r.level, r.currency))`},
+		{Name: "S1", Meaning: "a statement opens with what the one before it carried", SQL: `
+			select id from (
+				select s.id, opening, lag(closing, 1, 0) over (partition by affiliate_id, plan, rule, split order by seq) as carried
+				from fature.statements s) s
+			where opening <> carried`},
+		{Name: "S2", Meaning: "a statement pays its affiliate what is payable, or that is breakage", SQL: `
+			select s.id from fature.statements s
+			left join fature.commissions c on c.statement_id = s.id and c.created_at = s.period_end and c.level = 0 and c.kind = 'earning'
+			left join lateral (
+				select sum(coalesce((x->>'breakage')::numeric, 0) + coalesce((x->>'capped')::numeric, 0)) as amount
+				from jsonb_array_elements(s.skipped) x where (x->>'level')::int = 0) lost on true
+			where s.payable <> coalesce(c.amount, 0) + coalesce(lost.amount, 0) or c.affiliate_id <> s.affiliate_id`},
+		{Name: "S3", Meaning: "a statement's lines are one for each level, of its end, its plan and what it says is their base", SQL: `
+			select c.id from fature.commissions c left join fature.statements s on s.id = c.statement_id
+			where c.statement_id is not null and (s.id is null or c.created_at <> s.period_end
+				or (c.plan_id, c.rule, c.currency) is distinct from (s.plan_id, s.rule, s.currency)
+				or c.level > 0 and c.base_amount <> case c.calculation->>'of' when 'commission' then s.payable
+					else greatest(s.base + case when s.footing->>'opening_of' = 'base' then s.opening else 0 end, 0) end)
+			union all
+			select statement_id from fature.commissions
+			where statement_id is not null and kind = 'earning' group by statement_id, level having count(*) > 1`},
+		{Name: "S4", Meaning: "the closes of a plan follow on each other, each of them done before the next", SQL: `
+			select id from (
+				select c.*, lag(period_end) over w as ended, lag(seq, 1, 0) over w as counted, lead(id) over w as next
+				from fature.closings c window w as (partition by plan, period order by period_start)) c
+			where period_start <> ended or late_seq <> counted or next is not null and closed_at is null`},
 	}
 }
 

@@ -213,6 +213,9 @@ func (d *Due) SettleLot(ctx context.Context, tx pg.DB, c Closing, limit int, mem
 	if err := w.read(ctx, tx, limit); err != nil || len(w.accounts) == 0 {
 		return w.Lot, err
 	}
+	if err := w.readStanding(ctx, tx); err != nil {
+		return w.Lot, err
+	}
 	if err := w.recall(ctx, tx); err != nil {
 		return w.Lot, err
 	}
@@ -288,7 +291,8 @@ type working struct {
 	memory   Facts
 	facts    Facts
 	accounts map[uuid.UUID]map[account]*Account
-	order    []uuid.UUID // of affiliates with accounts
+	voided   map[*Account]bool // advances of theirs are void since, or were already
+	order    []uuid.UUID       // of affiliates with accounts
 	openings map[opened]Balance
 	lines    hierarchy.Uplines
 	assigned Assignments
@@ -321,6 +325,7 @@ type (
 		AffiliateID uuid.UUID       `db:"affiliate_id"`
 		Split       string          `db:"split"`
 		Amount      decimal.Decimal `db:"amount"`
+		Voided      int             `db:"voided"` // lines, which count no more
 	}
 	openingRow struct {
 		ID          uuid.UUID       `db:"id"`
@@ -358,10 +363,7 @@ func (w *working) read(ctx context.Context, tx pg.DB, limit int) error {
 		return err
 	}
 	w.index(activity, advances, openings, carries)
-	if len(w.order) == 0 {
-		return nil
-	}
-	return w.readStanding(ctx, tx)
+	return nil
 }
 
 // recouping is the newest version of a rule, if it takes advances off.
@@ -417,7 +419,7 @@ func (p Period) pattern() string {
 
 // index makes the accounts in which something happened.
 func (w *working) index(activity []activityRow, advances map[string]*[]advanceRow, openings []openingRow, carries []carryRow) {
-	w.accounts = map[uuid.UUID]map[account]*Account{}
+	w.accounts, w.voided = map[uuid.UUID]map[account]*Account{}, map[*Account]bool{}
 	versions := map[uuid.UUID]*Plan{}
 	for _, p := range w.Versions {
 		versions[p.ID] = p
@@ -430,6 +432,7 @@ func (w *working) index(activity []activityRow, advances map[string]*[]advanceRo
 		for _, r := range *rows {
 			a := w.account(r.AffiliateID, rule, r.Split)
 			a.Advance = a.Advance.Add(r.Amount)
+			w.voided[a] = r.Voided > 0
 		}
 	}
 	w.order = slices.SortedFunc(maps.Keys(w.accounts), func(a, b uuid.UUID) int { return slices.Compare(a[:], b[:]) })

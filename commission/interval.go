@@ -68,11 +68,8 @@ func IntervalAt(p Period, at time.Time, zone *time.Location) Interval {
 
 // next is the interval that begins where this one ends.
 func (iv Interval) next(zone *time.Location) Interval {
-	return newInterval(iv.Period, iv.Period.after(civil(iv.To, zone)), zone)
+	return newInterval(iv.Period, date(iv.To.In(zone).Date()), zone)
 }
-
-// civil is the date that begins at a moment, or has begun.
-func civil(at time.Time, zone *time.Location) time.Time { return date(at.In(zone).Date()) }
 
 // newInterval is the interval whose first date is given.
 func newInterval(p Period, first time.Time, zone *time.Location) Interval {

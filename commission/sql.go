@@ -251,12 +251,18 @@ const (
 		)
 		select c.affiliate_id,
 			coalesce(fature.scalar(c.metadata -> nullif($3, '')), fature.scalar(o.metadata -> nullif($3, '')), '') as split,
-			sum(c.final_amount) as amount
+			coalesce(sum(c.final_amount) filter (where c.status <> 'void'), 0) as amount,
+			count(*) filter (where c.status = 'void') as voided
 		from counted c
 		join fature.commission_plans p on p.id = c.plan_id and p.name = $2
 		left join fature.transactions o on (o.id, o.created_at) = (c.taken_id, c.taken_at)
-		where c.status <> 'void'
 		group by 1, 2`
+
+	selectClosings = `select ` + closingFields + ` from fature.closings order by seq`
+
+	selectClosedStatements = `
+		select ` + statementFields + ` from fature.statements
+		where closing_id = $1 and affiliate_id > $2 and affiliate_id <= $3 order by affiliate_id, seq`
 
 	// What accounts carry: the last statement of each.
 	openingStatements = `

@@ -202,7 +202,7 @@ func (w *World) WantLines(want ...string) {
 	var got []string
 	for _, r := range w.last {
 		for _, l := range r.Lines {
-			got = append(got, fmt.Sprintf("%s %s/%d %s", w.names[l.AffiliateID], l.Rule, l.Level, l.FinalAmount.StringFixed(2)))
+			got = append(got, w.line(l))
 		}
 	}
 	require.Equal(w.t, want, got)

@@ -50,8 +50,9 @@ create table fature.audit_personal (
 	constraint audit_personal_pkey primary key (table_name, record_id, hash)
 );
 
--- What is audited how: full images, or the ids of inserted rows only, in one
--- entry a statement (rows that never change are their own record). A table that is not named is
+-- What is audited how: full images, or of inserted rows the ids only and of
+-- changed ones what changed, in one entry a statement for all that changed alike
+-- (what never changes of a row is its own record). A table that is not named is
 -- audited in full. Ignored columns make no audit row; masked ones show that
 -- they are set, not their value.
 create table fature.audit_policy (
@@ -117,6 +118,21 @@ begin
 	elsif tg_op = 'DELETE' then
 		insert into fature.data_audit (table_name, record_id, operation, old_values)
 		select tg_argv[0], o.id::text, 'DELETE', fature.audit_image(policy, o.id::text, to_jsonb(o)) from old_rows o;
+	elsif policy.mode = 'ids' then
+		-- What changed, in one entry for all rows that changed alike.
+		execute (
+			select format('insert into fature.data_audit (table_name, record_id, record_ids, operation, old_values, new_values)
+				select $1, case when count(*) = 1 then min(id::text) end, case when count(*) > 1 then array_agg(id) end, ''UPDATE'', old, new
+				from (
+					select n.id, %s as old, %s as new
+					from old_rows o join new_rows n on n.id = o.id where (%s) is distinct from (%s)) c
+				group by old, new',
+				string_agg(format('case when o.%1$I is distinct from n.%1$I then jsonb_build_object(%1$L, o.%1$I) else ''{}'' end', attname), ' || '),
+				string_agg(format('case when o.%1$I is distinct from n.%1$I then jsonb_build_object(%1$L, n.%1$I) else ''{}'' end', attname), ' || '),
+				string_agg('o.' || quote_ident(attname), ', '), string_agg('n.' || quote_ident(attname), ', '))
+			from pg_attribute
+			where attrelid = tg_relid and attnum > 0 and not attisdropped and attname <> all (policy.ignored))
+		using tg_argv[0];
 	else
 		-- Rows are compared as rows before an image is made of one: the fold
 		-- changes many and none that counts.
