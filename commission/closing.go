@@ -209,7 +209,8 @@ type Lot struct {
 // SettleLot settles the accounts of the next affiliates. memory are counters
 // that stand in for the stored ones, which are then not locked: of a preview.
 func (d *Due) SettleLot(ctx context.Context, tx pg.DB, c Closing, limit int, memory Facts, now time.Time) (Lot, error) {
-	w := working{Due: d, closing: c, memory: memory, now: now, Lot: Lot{Counters: Facts{}}}
+	w := d.working(c)
+	w.memory, w.now, w.settled = memory, now, w.post
 	if err := w.read(ctx, tx, limit); err != nil || len(w.accounts) == 0 {
 		return w.Lot, err
 	}
@@ -219,7 +220,7 @@ func (d *Due) SettleLot(ctx context.Context, tx pg.DB, c Closing, limit int, mem
 	if err := w.recall(ctx, tx); err != nil {
 		return w.Lot, err
 	}
-	for _, id := range w.order {
+	for _, id := range w.order() {
 		if err := w.settle(id); err != nil {
 			return w.Lot, fault.In("affiliate "+id.String(), err)
 		}
@@ -287,16 +288,24 @@ type working struct {
 	*Due
 	Lot
 	closing  Closing
+	as       *uuid.UUID // a plan that stands in for all others: of a simulation
+	settled  func(*Account, *Settlement) error
 	now      time.Time
 	memory   Facts
 	facts    Facts
 	accounts map[uuid.UUID]map[account]*Account
 	voided   map[*Account]bool // advances of theirs are void since, or were already
-	order    []uuid.UUID       // of affiliates with accounts
 	openings map[opened]Balance
 	lines    hierarchy.Uplines
 	assigned Assignments
 	seqs     []int64
+}
+
+// working is the work on a lot of a close, within the bounds of that.
+func (d *Due) working(c Closing) *working {
+	own := *d
+	own.Interval = Interval{c.Period, c.Name, c.From, c.To}
+	return &working{Due: &own, closing: c, Lot: Lot{Counters: Facts{}}}
 }
 
 // account names an account of an affiliate.
@@ -341,11 +350,9 @@ type (
 // read finds the affiliates of the lot, what they and theirs did, and who they
 // are.
 func (w *working) read(ctx context.Context, tx pg.DB, limit int) error {
-	ids, err := pg.Column[uuid.UUID](ctx, tx, selectLot, w.closing.DoneTo, limit)
-	if err != nil || len(ids) == 0 {
+	if err := w.next(ctx, tx, limit); err != nil || w.Count == 0 {
 		return err
 	}
-	w.UpTo, w.Count = ids[len(ids)-1], len(ids)
 	var activity []activityRow
 	advances := map[string]*[]advanceRow{}
 	var openings []openingRow
@@ -362,8 +369,19 @@ func (w *working) read(ctx context.Context, tx pg.DB, limit int) error {
 	if err := pg.Send(ctx, tx, &b); err != nil {
 		return err
 	}
-	w.index(activity, advances, openings, carries)
+	w.index(activity)
+	w.indexAdvances(advances)
+	w.indexOpenings(openings, carries)
 	return nil
+}
+
+// next finds the affiliates of the lot.
+func (w *working) next(ctx context.Context, tx pg.DB, limit int) error {
+	ids, err := pg.Column[uuid.UUID](ctx, tx, selectLot, w.closing.DoneTo, limit)
+	if w.Count = len(ids); w.Count > 0 {
+		w.UpTo = ids[w.Count-1]
+	}
+	return err
 }
 
 // recouping is the newest version of a rule, if it takes advances off.
@@ -390,7 +408,7 @@ func (w *working) queueActivity(b *pgx.Batch, into *[]activityRow, rule string) 
 		}
 	}
 	c := &w.closing
-	b.Queue(selectActivity, rule, ids, splits, who, c.DoneTo, w.UpTo, c.From, c.To, c.LateSeq, c.Seq, c.Late, w.zone().String(), w.Period.pattern()).
+	b.Queue(selectActivity, rule, ids, splits, who, c.DoneTo, w.UpTo, c.From, c.To, c.LateSeq, c.Seq, c.Late, w.zone().String(), w.Period.pattern(), w.as).
 		Query(func(rows pgx.Rows) error {
 			list, err := pgx.CollectRows(rows, pgx.RowToStructByName[activityRow])
 			*into = append(*into, list...)
@@ -418,7 +436,7 @@ func (p Period) pattern() string {
 }
 
 // index makes the accounts in which something happened.
-func (w *working) index(activity []activityRow, advances map[string]*[]advanceRow, openings []openingRow, carries []carryRow) {
+func (w *working) index(activity []activityRow) {
 	w.accounts, w.voided = map[uuid.UUID]map[account]*Account{}, map[*Account]bool{}
 	versions := map[uuid.UUID]*Plan{}
 	for _, p := range w.Versions {
@@ -428,6 +446,9 @@ func (w *working) index(activity []activityRow, advances map[string]*[]advanceRo
 		a := w.account(r.AffiliateID, r.Rule, r.Split)
 		a.Activity = append(a.Activity, Activity{versions[r.PlanID], r.Customer, r.Type, r.Reverses, r.Late, r.Amount})
 	}
+}
+
+func (w *working) indexAdvances(advances map[string]*[]advanceRow) {
 	for rule, rows := range advances {
 		for _, r := range *rows {
 			a := w.account(r.AffiliateID, rule, r.Split)
@@ -435,7 +456,14 @@ func (w *working) index(activity []activityRow, advances map[string]*[]advanceRo
 			w.voided[a] = r.Voided > 0
 		}
 	}
-	w.order = slices.SortedFunc(maps.Keys(w.accounts), func(a, b uuid.UUID) int { return slices.Compare(a[:], b[:]) })
+}
+
+// order are the affiliates with accounts.
+func (w *working) order() []uuid.UUID {
+	return slices.SortedFunc(maps.Keys(w.accounts), func(a, b uuid.UUID) int { return slices.Compare(a[:], b[:]) })
+}
+
+func (w *working) indexOpenings(openings []openingRow, carries []carryRow) {
 	w.openings = map[opened]Balance{}
 	named := map[uuid.UUID]opened{}
 	for _, r := range openings {
@@ -466,12 +494,13 @@ func (w *working) account(affiliateID uuid.UUID, rule, split string) *Account {
 func (w *working) readStanding(ctx context.Context, tx pg.DB) error {
 	w.assigned = Assignments{}
 	var b pgx.Batch
-	hierarchy.QueueUplines(&b, &w.lines, w.order)
-	QueueAssignments(&b, w.assigned, w.order)
+	ids := w.order()
+	hierarchy.QueueUplines(&b, &w.lines, ids)
+	QueueAssignments(&b, w.assigned, ids)
 	if err := pg.Send(ctx, tx, &b); err != nil {
 		return err
 	}
-	for _, id := range w.order {
+	for _, id := range ids {
 		upline := Members(&w.lines, id)
 		if len(upline) == 0 {
 			return fmt.Errorf("affiliate %s is not in the tree", id)
@@ -563,13 +592,11 @@ func (w *working) settleAccount(a *Account) error {
 	}
 	maps.Copy(w.facts, s.Counters)
 	maps.Copy(w.Counters, s.Counters)
-	settled, err := w.post(a, &s)
-	w.Settled = append(w.Settled, settled)
-	return err
+	return w.settled(a, &s)
 }
 
 // post makes the stored statement of a settlement, with its lines.
-func (w *working) post(a *Account, s *Settlement) (Settled, error) {
+func (w *working) post(a *Account, s *Settlement) error {
 	last, f := a.last(), s.Footing
 	out := Settled{Skipped: s.Skipped, Statement: Statement{
 		ID: pg.NewID(), ClosingID: w.closing.ID, AffiliateID: a.Upline[0].ID, Plan: w.Plan, PlanID: last.ID, Rule: a.Rule, Split: a.Split,
@@ -583,12 +610,13 @@ func (w *working) post(a *Account, s *Settlement) (Settled, error) {
 	if len(s.Skipped) > 0 {
 		text, err := json.Marshal(s.Skipped)
 		if err != nil {
-			return out, err
+			return err
 		}
 		out.Statement.Skipped = text
 	}
 	for _, l := range s.Lines {
 		out.Lines = append(out.Lines, PostStatement(l, &out.Statement))
 	}
-	return out, nil
+	w.Settled = append(w.Settled, out)
+	return nil
 }

@@ -45,7 +45,7 @@ func (s *Plans) Recheck(ctx context.Context, db pg.DB) ([]Misfit, error) {
 func (d *Due) recheck(ctx context.Context, db pg.DB, c Closing) (misfits []Misfit, err error) {
 	done := c.DoneTo
 	for c.DoneTo = uuid.Nil; ; {
-		w := working{Due: d, closing: c}
+		w := d.working(c)
 		if err := w.read(ctx, db, recheckLot); err != nil || w.Count == 0 {
 			return misfits, err
 		}

@@ -213,27 +213,28 @@ const (
 
 	// The sums of a rule: of the period, and of what is late for an earlier
 	// one. What takes another back has the type of that beside its own, and
-	// where it does not say by itself, its split.
+	// where it does not say by itself, its split. A simulation gives $14, the
+	// plan that all that is not blocked counts under.
 	selectActivity = `
 		with counted as (
 			select t.* from fature.transactions t
-			where t.affiliate_id > $5 and t.affiliate_id <= $6 and t.plan_id = any($2) and t.rated_seq < $10
+			where t.affiliate_id > $5 and t.affiliate_id <= $6 and t.rated_seq < $10
 				and t.status in ('processed', 'reversed') and t.created_at >= $7 and t.created_at < $8
 			union all
 			select t.* from fature.transactions t
-			where $11 and t.affiliate_id > $5 and t.affiliate_id <= $6 and t.plan_id = any($2)
-				and t.rated_seq >= $9 and t.rated_seq < $10
+			where $11 and t.affiliate_id > $5 and t.affiliate_id <= $6 and t.rated_seq >= $9 and t.rated_seq < $10
 				and t.status in ('processed', 'reversed') and t.created_at < $7
 		)
-		select $1 as rule, t.affiliate_id, t.plan_id,
+		select $1 as rule, t.affiliate_id, v.plan_id,
 			coalesce(fature.scalar(t.metadata -> nullif(v.split, '')), fature.scalar(o.metadata -> nullif(v.split, '')), '') as split,
 			case when $4 then coalesce(t.customer_id, '') else '' end as customer,
 			t.type::text as type, coalesce(o.type::text, '') as reverses,
 			case when t.created_at < $7 then to_char(t.created_at at time zone $12, $13) else '' end as late,
 			sum(t.amount) as amount
 		from counted t
-		join unnest($2::uuid[], $3::text[]) as v (plan_id, split) on v.plan_id = t.plan_id
+		join unnest($2::uuid[], $3::text[]) as v (plan_id, split) on v.plan_id = coalesce($14, t.plan_id)
 		left join fature.transactions o on (o.id, o.created_at) = (t.reverses_id, t.reverses_at)
+		where $14 is null or not (coalesce(t.skipped, '[]') || coalesce(o.skipped, '[]')) @> '[{"reason": "self_referral"}]'
 		group by 2, 3, 4, 5, 6, 7, 8`
 
 	// What event rules have paid at level 0, which a period rule recoups.
