@@ -278,3 +278,54 @@ const (
 		select c.statement_id, c.customer_id, c.balance
 		from (` + openingStatements + `) o join fature.statement_carries c on c.statement_id = o.id`
 )
+
+// The reads of a simulation.
+const (
+	// A month of which keys are left and no transactions.
+	selectDropped = `
+		select month from (
+			select distinct date_trunc('month', created_at, 'UTC') as month from fature.transaction_keys
+			where created_at >= $1 and created_at < $2) k
+		where not exists (
+			select from fature.transactions t where t.created_at >= month and t.created_at < date_trunc('month', month + interval '45 days', 'UTC'))
+		order by month`
+
+	// What plans have posted: of the transactions and of the whole periods.
+	selectPosted = `
+		select affiliate_id, sum(final_amount) from (
+			select affiliate_id, final_amount from fature.commissions
+			where transaction_id is not null and created_at >= $1 and created_at < $2
+			union all
+			select c.affiliate_id, c.final_amount from fature.statements s
+			join fature.commissions c on c.statement_id = s.id and c.created_at = s.period_end
+			where s.period_start >= $1 and s.period_end <= $2) c
+		group by affiliate_id`
+
+	countSimulated = `
+		select count(*) from fature.transactions
+		where status in ('processed', 'reversed')
+			and rated_seq <= (select max(rated_seq) from fature.transactions where created_at < $1)`
+
+	declareSimulated = `
+		declare fature_simulation no scroll cursor for
+		select t.id, t.affiliate_id, coalesce(t.customer_id, ''), t.type::text, t.amount, t.currency, t.metadata, t.reverses_id, t.plan_id,
+			t.created_at, t.rated_seq, t.seen_seq, coalesce(t.skipped @> '[{"reason": "self_referral"}]', false), coalesce(r.n, 0)
+		from fature.transactions t
+		left join (
+			select reverses_id, count(*) as n from fature.transactions where reverses_id is not null group by 1
+		) r on r.reverses_id = t.id
+		where t.status in ('processed', 'reversed')
+			and t.rated_seq <= (select max(rated_seq) from fature.transactions where created_at < $1)
+		order by t.rated_seq`
+
+	fetchSimulated = `fetch 5000 from fature_simulation`
+
+	selectFirstTransaction = `
+		select min(created_at) from fature.transactions where rated_seq is not null having count(*) > 0`
+
+	selectFirstSeqs = `select closing_id, min(seq) from fature.statements group by closing_id`
+
+	selectSeen = `
+		select affiliate_id, max(seen_seq) from fature.statements
+		where closing_id = $1 and affiliate_id > $2 and affiliate_id <= $3 group by affiliate_id`
+)
