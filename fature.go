@@ -92,6 +92,7 @@ type Program struct {
 	Transactions *transaction.Store
 	Plans        *commission.Plans
 	Commissions  *commission.Store
+	Payouts      *commission.Payouts
 
 	db       pg.DB // the pool, or the host's transaction
 	months   *partition.Months
@@ -128,6 +129,7 @@ func New(ctx context.Context, c Config) (*Program, error) {
 	p.Affiliates = affiliate.New(db, p.Hierarchy)
 	p.Transactions = transaction.New(db)
 	p.Plans, p.Commissions = commission.NewPlans(db, c.Currency), commission.New(db)
+	p.Payouts = commission.NewPayouts(db, c.Clock)
 	if err := p.months.Ahead(ctx, p.now(), monthsAhead); err != nil {
 		return nil, pg.Fail("fature: make the months ahead", err, nil)
 	}
@@ -197,6 +199,7 @@ func (p *Program) WithTx(tx pgx.Tx) *Program {
 	c.Users, c.Affiliates, c.Customers = p.Users.WithTx(tx), p.Affiliates.WithTx(tx), p.Customers.WithTx(tx)
 	c.Hierarchy, c.Transactions = p.Hierarchy.WithTx(tx), p.Transactions.WithTx(tx)
 	c.Plans, c.Commissions = p.Plans.WithTx(tx), p.Commissions.WithTx(tx)
+	c.Payouts = p.Payouts.WithTx(tx)
 	return &c
 }
 

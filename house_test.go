@@ -117,7 +117,7 @@ var owners = map[string]string{
 	"users": "affiliate", "affiliates": "affiliate", "referral_codes": "affiliate", "customers": "affiliate", "customer_owners": "affiliate",
 	"affiliate_hierarchy": "hierarchy", "affiliate_history": "hierarchy",
 	"transactions": "transaction", "transaction_keys": "transaction",
-	"commissions": "commission", "rule_counters": "commission", "commission_plans": "commission", "plan_assignments": "commission",
+	"commissions": "commission", "payouts": "commission", "rule_counters": "commission", "commission_plans": "commission", "plan_assignments": "commission",
 	"affiliate_deltas": "", "leases": "", "affiliate_stats": "", "system_performance": "",
 	"data_audit": "", "audit_personal": "", "audit_policy": "",
 	"partitions": "internal/partition", "schema_version": "migrate",
@@ -133,7 +133,7 @@ type guest struct {
 var guests = []guest{
 	{"hierarchy", "affiliates", []string{"parent_id", "level", "updated_at"}, "an affiliate's place is the tree's, and uplines are read with their standing"},
 	{"affiliate", "transactions", nil, "since when the customers of transactions that are taken back had an owner"},
-	{"commission", "affiliates", nil, "an assignment asks whether its affiliate is there"},
+	{"commission", "affiliates", nil, "an assignment asks whether its affiliate is there, and a payout whether it is active"},
 	{"commission", "transactions", nil, "a line is voided under the lock of its transaction, with the lines of its refunds"},
 	{"", "affiliates", []string{"lifetime_volume", "lifetime_commissions", "updated_at"}, "the fold brings the totals"},
 	{"", "transactions", nil, "Verify compares the totals and the audit with them"},

@@ -1,0 +1,5 @@
+-- Statements: none yet.
+
+---- create above / drop below ----
+
+-- Nothing to drop.
