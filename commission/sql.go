@@ -175,19 +175,20 @@ const (
 			select id, created_at, affiliate_id, currency, final_amount from fature.commissions
 			where affiliate_id = any($1) and status = 'approved' and payout_id is null and available_at <= $3
 			order by id for no key update
-		), due as (
-			select affiliate_id, currency, sum(final_amount) as amount, count(*) as lines
-			from locked group by affiliate_id, currency
-			having sum(final_amount) >= $4 and sum(final_amount) > 0
+		), due as materialized (
+			select * from (
+				select l.id, l.created_at, l.affiliate_id, l.currency, n.payout_id,
+					sum(l.final_amount) over w as amount, count(*) over w as lines
+				from locked l join unnest($1::uuid[], $2::uuid[]) n (affiliate_id, payout_id) using (affiliate_id)
+				window w as (partition by l.affiliate_id, l.currency)) summed
+			where amount >= $4 and amount > 0
 		), made as (
 			insert into fature.payouts (id, affiliate_id, run_id, amount, currency, lines, created_at)
-			select n.id, d.affiliate_id, $5, d.amount, d.currency, d.lines, $6
-			from due d join unnest($1::uuid[], $2::uuid[]) n (affiliate_id, id) using (affiliate_id)
-			returning id, affiliate_id, amount
+			select distinct payout_id, affiliate_id, $5::uuid, amount, currency, lines, $6::timestamptz from due
+			returning amount
 		), taken as (
-			update fature.commissions c set payout_id = m.id
-			from locked l join made m using (affiliate_id)
-			where (c.id, c.created_at) = (l.id, l.created_at)
+			update fature.commissions c set payout_id = d.payout_id from due d
+			where (c.id, c.created_at) = (d.id, d.created_at)
 				and c.affiliate_id = any($1) and c.status = 'approved' and c.payout_id is null
 		)
 		select count(*), coalesce(sum(amount), 0) from made`
