@@ -181,7 +181,7 @@ func (m *market) ready(n int) (rows, lines [][]any) {
 		for _, l := range outcome.Lines {
 			lines = append(lines, []any{
 				pg.ID(uuid.Must(uuid.NewV7())), pg.ID(id), at, pg.ID(l.AffiliateID), "earning", pg.ID(m.plan.ID), l.Rule, int32(l.Level), //nolint:gosec // a depth
-				pg.Numeric(l.Base), pg.Numeric(l.Rate), pg.Numeric(l.Amount), pg.Numeric(l.Final), e.Currency, "pending", at, string(l.Calculation.AppendJSON(nil)), at, at,
+				pg.Numeric(l.Base), pg.Numeric(l.Rate), pg.Numeric(l.Amount), pg.Numeric(l.Final), e.Currency, "approved", at, string(l.Calculation.AppendJSON(nil)), at, at,
 			})
 		}
 	}

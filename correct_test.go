@@ -94,7 +94,7 @@ func TestAdjust(t *testing.T) {
 	}
 	first, err := w.Program.Adjust(t.Context(), give)
 	require.NoError(t, err)
-	require.Equal(t, []any{commission.Adjustment, "25.00", "a lost cookie", commission.Pending},
+	require.Equal(t, []any{commission.Adjustment, "25.00", "a lost cookie", commission.Approved},
 		[]any{first.Kind, first.FinalAmount.StringFixed(2), first.Note, first.Status})
 	w.SetNow(scenario.Now.Add(time.Hour))
 	again, err := w.Program.Adjust(t.Context(), give)

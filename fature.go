@@ -93,6 +93,7 @@ type Program struct {
 	Plans        *commission.Plans
 	Commissions  *commission.Store
 	Statements   *commission.Statements
+	Payouts      *commission.Payouts
 
 	db       pg.DB // the pool, or the host's transaction
 	months   *partition.Months
@@ -129,6 +130,7 @@ func New(ctx context.Context, c Config) (*Program, error) {
 	p.Affiliates = affiliate.New(db, p.Hierarchy)
 	p.Transactions = transaction.New(db)
 	p.Plans, p.Commissions, p.Statements = commission.NewPlans(db, c.Currency), commission.New(db), commission.NewStatements(db)
+	p.Payouts = commission.NewPayouts(db, c.Clock)
 	if err := p.months.Ahead(ctx, p.now(), monthsAhead); err != nil {
 		return nil, pg.Fail("fature: make the months ahead", err, nil)
 	}
@@ -198,6 +200,7 @@ func (p *Program) WithTx(tx pgx.Tx) *Program {
 	c.Users, c.Affiliates, c.Customers = p.Users.WithTx(tx), p.Affiliates.WithTx(tx), p.Customers.WithTx(tx)
 	c.Hierarchy, c.Transactions = p.Hierarchy.WithTx(tx), p.Transactions.WithTx(tx)
 	c.Plans, c.Commissions, c.Statements = p.Plans.WithTx(tx), p.Commissions.WithTx(tx), p.Statements.WithTx(tx)
+	c.Payouts = p.Payouts.WithTx(tx)
 	return &c
 }
 

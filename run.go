@@ -42,6 +42,10 @@ type job struct {
 func (p *Program) jobs() []job {
 	return []job{
 		{"fold", 30 * time.Second, func(ctx context.Context) error { _, err := p.Fold(ctx); return err }},
+		{"approve-holds", time.Minute, func(ctx context.Context) error {
+			_, err := p.Commissions.Approve(ctx, p.instant())
+			return err
+		}},
 		{"partitions", time.Hour, func(ctx context.Context) error { return p.months.Ahead(ctx, p.now(), monthsAhead) }},
 		{"refresh-affiliate-stats", time.Hour, func(ctx context.Context) error {
 			_, err := p.db.Exec(ctx, refreshStats)

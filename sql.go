@@ -106,7 +106,7 @@ const (
 	checkChain = `
 		select table_name || ' ' || record_id from (
 			select d.*, lag(new_values) over w as left_values, lag(operation) over w as before
-			from fature.data_audit d where d.table_name in ('users', 'affiliates', 'referral_codes', 'customers')
+			from fature.data_audit d where d.table_name in ('users', 'affiliates', 'referral_codes', 'customers', 'payouts')
 				and not exists (select from fature.audit_policy p where p.table_name = d.table_name and p.mode <> 'full')
 			window w as (partition by table_name, record_id order by seq)) d
 		where case when before is null then operation <> 'INSERT'

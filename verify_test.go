@@ -16,6 +16,7 @@ import (
 
 	"github.com/fature/fature"
 	"github.com/fature/fature/affiliate"
+	"github.com/fature/fature/commission"
 	"github.com/fature/fature/internal/scenario"
 	"github.com/fature/fature/transaction"
 )
@@ -103,6 +104,30 @@ var corruptions = []struct{ finds, what, sql string }{
 	{"C6", "a reversal takes a reversal back", `
 		insert into fature.commissions select (pg_temp.reversal(-0.01)).*;
 		update fature.commissions set reverses_id = id where kind = 'reversal' returning id`},
+	{"P1", "a payout is a cent off", `update fature.payouts set amount = amount + 0.01 where status = 'created' returning id`},
+	{"P1", "a line has left its payout", `
+		with line as (select id, payout_id from fature.commissions where status = 'approved' and payout_id is not null limit 1),
+		gone as (update fature.commissions c set payout_id = null from line where c.id = line.id)
+		select payout_id from line`},
+	{"P2", "a cancelled payout holds a line", `
+		update fature.commissions set payout_id = (select id from fature.payouts where status = 'cancelled')
+		where id = (select id from fature.commissions where status = 'approved' and payout_id is null limit 1) returning id`},
+	{"P2", "a line is in another's payout", `
+		update fature.commissions set payout_id = (select id from fature.payouts where affiliate_id = pg_temp.of('duda'))
+		where id = (select id from pg_temp.line) returning id`},
+	{"P2", "a line's payout is not there", `
+		update fature.commissions set payout_id = gen_random_uuid() where id = (select id from pg_temp.line) returning id`},
+	{"P3", "a line is paid by no payout", `
+		update fature.commissions set status = 'paid'
+		where id = (select id from fature.commissions where status = 'approved' and payout_id is null limit 1) returning id`},
+	{"P3", "a line of a paid payout is not paid", `
+		update fature.commissions set status = 'approved' where id = (select id from fature.commissions where status = 'paid' limit 1) returning id`},
+	{"P4", "a payout takes money", `
+		alter table fature.payouts drop constraint payouts_amount_check;
+		update fature.payouts set amount = -amount where status = 'created' returning id`},
+	{"P4", "a payout was sent before it was approved", `
+		alter table fature.payouts drop constraint payouts_status_check;
+		update fature.payouts set sent_at = now() where status = 'created' returning id`},
 	{"V2", "a line is not what its calculation gives", `
 		update fature.commissions set amount = amount + 1, final_amount = final_amount + 1 where id = (select id from pg_temp.line) returning id`},
 	{"V2", "a calculation was changed", `
@@ -277,7 +302,7 @@ func TestVerifyNeedsATransactionOfItsOwn(t *testing.T) {
 }
 
 // verifiedWorld is a small programme that has lived a little: moves, changes,
-// two plans, pending events processed, totals partly folded.
+// two plans, pending events processed, totals partly folded, payouts.
 //
 //	ana ── bia ── caio ── duda      eva ── fabio
 func verifiedWorld(t *testing.T) *scenario.World {
@@ -322,6 +347,19 @@ func verifiedWorld(t *testing.T) *scenario.World {
 	done, err := w.Program.Process(ctx, 10)
 	require.NoError(t, err)
 	require.Equal(t, 3, done)
+	payouts(t, w)
 	w.Sale("duda", "20.00", scenario.Key("20"), scenario.Customer("c1"))
 	return w
+}
+
+// payouts pays everybody; caio's has arrived, and ana's is cancelled.
+func payouts(t *testing.T, w *scenario.World) {
+	t.Helper()
+	_, err := w.Program.Payouts.Run(t.Context(), commission.PayoutRun{})
+	require.NoError(t, err)
+	caio, ana := payoutOf(t, w, "caio"), payoutOf(t, w, "ana")
+	require.NoError(t, w.Program.Payouts.Approve(t.Context(), caio.ID, ana.ID))
+	require.NoError(t, w.Program.Payouts.MarkSent(t.Context(), "E-1", caio.ID))
+	require.NoError(t, w.Program.Payouts.MarkPaid(t.Context(), caio.ID))
+	require.NoError(t, w.Program.Payouts.Cancel(t.Context(), "a wrong account", ana.ID))
 }

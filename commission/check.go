@@ -13,7 +13,7 @@ import (
 	"github.com/fature/fature/internal/verify"
 )
 
-// Checks are the invariants of plans and lines.
+// Checks are the invariants of plans, lines and payouts.
 func Checks() []verify.Check {
 	return []verify.Check{
 		{Name: "A1", Meaning: "all plans are in one currency", SQL: `
@@ -82,6 +82,27 @@ func Checks() []verify.Check {
 				select c.*, lag(period_end) over w as ended, lag(seq, 1, 0) over w as counted, lead(id) over w as next
 				from fature.closings c window w as (partition by plan, period order by period_start)) c
 			where period_start <> ended or late_seq <> counted or next is not null and closed_at is null`},
+		{Name: "P1", Meaning: "a payout is the sum of its lines, and counts them", SQL: `
+			select p.id from fature.payouts p
+			left join (
+				select payout_id, sum(final_amount) as amount, count(*) as lines
+				from fature.commissions where payout_id is not null group by payout_id) l on l.payout_id = p.id
+			where p.status not in ('failed', 'cancelled') and (p.amount, p.lines) is distinct from (l.amount, l.lines)`},
+		{Name: "P2", Meaning: "a line is in a payout of its affiliate and currency that has not failed or been cancelled", SQL: `
+			select c.id from fature.commissions c left join fature.payouts p on p.id = c.payout_id
+			where c.payout_id is not null and (p.id is null or p.status in ('failed', 'cancelled')
+				or (p.affiliate_id, p.currency) is distinct from (c.affiliate_id, c.currency) or c.status not in ('approved', 'paid'))`},
+		{Name: "P3", Meaning: "a line is paid where its payout is, and only there", SQL: `
+			select c.id from fature.commissions c left join fature.payouts p on p.id = c.payout_id
+			where (c.status = 'paid') <> coalesce(p.status = 'paid', false)`},
+		{Name: "P4", Meaning: "a payout pays something, and has the times of its state", SQL: `
+			select id from fature.payouts
+			where amount <= 0 or amount = 'NaN' or lines <= 0
+				or (approved_at is null) <> (status = 'created' or status = 'cancelled' and approved_at is null)
+				or (sent_at is null) <> (status in ('created', 'approved', 'cancelled') or status = 'failed' and sent_at is null)
+				or (paid_at is not null) <> (status = 'paid')
+				or (ended_at is not null) <> (status in ('failed', 'cancelled'))
+				or status in ('failed', 'cancelled') and reason is null`},
 	}
 }
 

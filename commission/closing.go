@@ -295,7 +295,7 @@ type working struct {
 	facts    Facts
 	accounts map[uuid.UUID]map[account]*Account
 	voided   map[*Account]bool // advances of theirs are void since, or were already
-	openings map[opened]Balance
+	openings map[opened]CarryOver
 	lines    hierarchy.Uplines
 	assigned Assignments
 	seqs     []int64
@@ -464,12 +464,12 @@ func (w *working) order() []uuid.UUID {
 }
 
 func (w *working) indexOpenings(openings []openingRow, carries []carryRow) {
-	w.openings = map[opened]Balance{}
+	w.openings = map[opened]CarryOver{}
 	named := map[uuid.UUID]opened{}
 	for _, r := range openings {
 		key := opened{r.AffiliateID, account{r.Rule, r.Split}}
 		named[r.ID] = key
-		w.openings[key] = Balance{Carried: r.Closing, Of: r.Carry, Unrecouped: r.Unrecouped, Customers: map[string]decimal.Decimal{}}
+		w.openings[key] = CarryOver{Carried: r.Closing, Of: r.Carry, Unrecouped: r.Unrecouped, Customers: map[string]decimal.Decimal{}}
 	}
 	for _, c := range carries {
 		w.openings[named[c.StatementID]].Customers[c.CustomerID] = c.Balance

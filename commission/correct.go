@@ -21,8 +21,9 @@ import (
 // MaxVoid is the most lines that one call voids.
 const MaxVoid = 1000
 
-// ErrSettled is returned for a line that is paid, void or in a payout: it is
-// not voided. What was paid is corrected by an adjustment.
+// ErrSettled is returned for a line that is paid, void or in a payout, or that
+// has a reversal which is: it is not voided. What was paid is corrected by an
+// adjustment.
 var ErrSettled = fault.New(fault.Conflict, "the line is paid, void or in a payout")
 
 // CheckReason refuses a reason that says nothing, or that no column takes.
@@ -35,40 +36,54 @@ func CheckReason(reason string) error {
 
 const maxReason = 500 // characters
 
-// VoidLines makes lines and their reversals void, and returns all of them. Lines
-// that were voided are reversed no more: their transactions are locked first,
-// as a reversal does. Errors: ErrNotFound, ErrSettled; InvalidError for a
-// reversal, which goes with its line.
+// VoidLines makes lines and their reversals void, and returns all of them, the
+// lines first. Lines that were voided are reversed no more: their transactions
+// are locked first, as a reversal does; and then lines and reversals together,
+// in the order in which a payout run locks them. Errors: ErrNotFound,
+// ErrSettled; InvalidError for a reversal, which goes with its line.
 func VoidLines(ctx context.Context, tx pg.DB, reason string, ids []uuid.UUID) ([]Commission, error) {
-	ids = slices.Clone(ids)
-	slices.SortFunc(ids, func(a, b uuid.UUID) int { return slices.Compare(a[:], b[:]) })
-	ids = slices.Compact(ids)
-	var lines []Commission
+	ids = sorted(ids)
+	var locked []Commission
 	var b pgx.Batch
 	b.Queue(lockLinesTransactions, ids)
-	pg.Queue(&b, &lines, lockLines, ids)
+	pg.Queue(&b, &locked, lockLines, ids)
 	if err := pg.Send(ctx, tx, &b); err != nil {
 		return nil, err
 	}
-	if len(lines) < len(ids) {
-		return nil, ErrNotFound
-	}
-	var at []time.Time
-	for _, l := range lines {
+	var lines, reversals []Commission
+	for _, l := range locked {
+		_, asked := slices.BinarySearchFunc(ids, l.ID, compareIDs)
 		switch {
-		case l.Kind == Reversal:
+		case asked && l.Kind == Reversal:
 			return nil, fault.Field("ids", "%s is a reversal: void the line that it takes from", l.ID)
 		case l.Status == Paid || l.Status == Void || l.PayoutID != nil:
 			return nil, ErrSettled
 		}
-		at = append(at, l.CreatedAt)
+		if l.Status, l.Note = Void, reason; asked {
+			lines = append(lines, l)
+		} else {
+			reversals = append(reversals, l)
+		}
 	}
-	var voided, reversals []Commission
-	var change pgx.Batch
-	pg.Queue(&change, &voided, voidLines, ids, at, reason)
-	pg.Queue(&change, &reversals, voidReversals, ids, at, reason)
-	err := pg.Send(ctx, tx, &change)
-	return append(voided, reversals...), err
+	if len(lines) < len(ids) {
+		return nil, ErrNotFound
+	}
+	lines = append(lines, reversals...)
+	all, at := make([]uuid.UUID, len(lines)), make([]time.Time, len(lines))
+	for i, l := range lines {
+		all[i], at[i] = l.ID, l.CreatedAt
+	}
+	_, err := tx.Exec(ctx, voidLines, all, at, reason)
+	return lines, err
+}
+
+func compareIDs(a, b uuid.UUID) int { return slices.Compare(a[:], b[:]) }
+
+// sorted are ids in order, each once.
+func sorted(ids []uuid.UUID) []uuid.UUID {
+	ids = slices.Clone(ids)
+	slices.SortFunc(ids, compareIDs)
+	return slices.Compact(ids)
 }
 
 // Correction is money given or taken by hand.
@@ -106,7 +121,7 @@ func (c Correction) line(currency string, at time.Time) Commission {
 	return Commission{
 		ID: id, AffiliateID: c.AffiliateID, Kind: Adjustment, Rule: string(Adjustment),
 		BaseAmount: c.Amount, Amount: c.Amount, FinalAmount: c.Amount, Currency: currency,
-		Status: Pending, AvailableAt: at, CreatedAt: at, RecordedAt: at, Note: c.Reason,
+		Status: Approved, AvailableAt: at, CreatedAt: at, RecordedAt: at, Note: c.Reason,
 		Calculation: Calculation{Currency: currency, Digits: digits, Rounding: HalfUp},
 	}
 }

@@ -95,8 +95,8 @@ func (b *Base) lists(t transaction.Type) bool {
 	return slices.Contains(b.Plus, t) || slices.Contains(b.Minus, t)
 }
 
-// Balance is what an account carries from period to period.
-type Balance struct {
+// CarryOver is what an account carries from period to period.
+type CarryOver struct {
 	// Carried is zero or a loss: of the base or of the commission, as Of says.
 	Carried decimal.Decimal
 	Of      Carry
@@ -107,6 +107,6 @@ type Balance struct {
 }
 
 // open tells whether anything is carried.
-func (b *Balance) open() bool {
+func (b *CarryOver) open() bool {
 	return !b.Carried.IsZero() || !b.Unrecouped.IsZero() || len(b.Customers) > 0
 }

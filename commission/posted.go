@@ -75,13 +75,14 @@ type Commission struct {
 }
 
 // Post makes the posted line of what a transaction earns, or takes back:
-// pending until its hold is over. at is the transaction's time.
+// pending until its hold is over, and approved at once where it is by now. at
+// is the transaction's time.
 func Post(l Line, transactionID uuid.UUID, at, now time.Time) Commission {
 	c := Commission{
 		ID: pg.NewID(), TransactionID: &transactionID, TransactionAt: &at, AffiliateID: l.AffiliateID,
 		Kind: Earning, PlanID: &l.Calculation.PlanID, Rule: l.Rule, Level: l.Level,
 		BaseAmount: l.Base, Rate: l.Rate, Amount: l.Amount, FinalAmount: l.Final, Currency: l.Calculation.Currency,
-		Status: Pending, AvailableAt: l.AvailableAt, Calculation: l.Calculation, CreatedAt: at, RecordedAt: now,
+		Status: held(l.AvailableAt, now), AvailableAt: l.AvailableAt, Calculation: l.Calculation, CreatedAt: at, RecordedAt: now,
 	}
 	if l.ReversesID != uuid.Nil {
 		c.Kind, c.ReversesID, c.ReversesAt = Reversal, &l.ReversesID, &l.ReversesAt
@@ -95,6 +96,14 @@ func PostStatement(l Line, s *Statement) Commission {
 	c := Post(l, uuid.Nil, s.To, s.ClosedAt)
 	c.TransactionID, c.TransactionAt, c.StatementID = nil, nil, &s.ID
 	return c
+}
+
+// held is how a line begins that is available from a time on, inclusive.
+func held(until, now time.Time) Status {
+	if until.After(now) {
+		return Pending
+	}
+	return Approved
 }
 
 // Store is the posted lines of a programme. They are written by

@@ -116,7 +116,7 @@ func Preview(s Sample) (Previewed, error) {
 	p := preview{
 		Sample: s, affiliates: map[string]SampleAffiliate{}, names: map[uuid.UUID]string{},
 		attributed: map[string]time.Time{}, listed: map[string]bool{}, memory: Facts{}, originals: map[string]*Original{},
-		happened: map[string][]happened{}, balances: map[accountKey]Balance{},
+		happened: map[string][]happened{}, balances: map[accountKey]CarryOver{},
 		out: Previewed{Lines: []PreviewedLine{}, Statements: []PreviewedStatement{}, Skipped: []PreviewedSkip{}, Totals: map[string]Decimal{}},
 	}
 	p.check()
@@ -166,7 +166,7 @@ type preview struct {
 	originals  map[string]*Original
 	closes     []closing
 	happened   map[string][]happened // by affiliate
-	balances   map[accountKey]Balance
+	balances   map[accountKey]CarryOver
 	out        Previewed
 	breakage   decimal.Decimal
 	totals     map[string]decimal.Decimal

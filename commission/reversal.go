@@ -116,7 +116,8 @@ func (o *Original) admits(e transaction.Event, digits int32) error {
 	return c.Done()
 }
 
-// line takes a posted line back in proportion.
+// line takes a posted line back in proportion. Both are available at the same
+// time: where the line is paid, that has come.
 func (v *reversal) line(c *Commission) {
 	of := v.of
 	of.Line, of.Amount, of.Final = c.ID, c.Amount, c.FinalAmount
@@ -131,14 +132,10 @@ func (v *reversal) line(c *Commission) {
 		v.skip(Skip{Rule: c.Rule, Level: c.Level, Reason: ReasonZero, Capped: amount.Neg()})
 		return
 	}
-	available := c.AvailableAt
-	if c.Status == Paid {
-		available = v.Event.At
-	}
 	v.lines = append(v.lines, Line{
 		AffiliateID: c.AffiliateID, Rule: c.Rule, Level: c.Level,
 		Base: v.Event.Amount, Rate: c.Rate, Amount: amount.Neg(), Final: final.Neg(),
-		AvailableAt: available, ReversesID: c.ID, ReversesAt: c.CreatedAt,
+		AvailableAt: c.AvailableAt, ReversesID: c.ID, ReversesAt: c.CreatedAt,
 		Calculation: v.calculation(c, of, amount.Neg()),
 	})
 	v.room(c, final)

@@ -26,13 +26,13 @@ type Account struct {
 	Upline   []Member // the affiliate first, then its ancestors, nearest first, as they are at the close
 	Activity []Activity
 	Advance  decimal.Decimal // level-0 lines of the rules to recoup, after caps and net of reversals
-	Opening  Balance
+	Opening  CarryOver
 }
 
 // Settlement is what closing an account comes to.
 type Settlement struct {
 	Footing Footing
-	Closing Balance
+	Closing CarryOver
 	Outcome // the lines that it pays, and what nobody could take
 }
 

@@ -95,7 +95,7 @@ const simulatedLot = 5_000
 func (s *Plans) Simulate(ctx context.Context, tx pg.DB, past Past, what Simulation) (Simulated, error) {
 	w := simulation{
 		Simulation: what, tx: tx, plans: s.On(tx), past: past, facts: Facts{}, kept: map[uuid.UUID]*keptOriginal{},
-		attributed: map[uuid.UUID]time.Time{}, balances: map[opened]Balance{}, advances: map[opened][]simulatedAdvance{},
+		attributed: map[uuid.UUID]time.Time{}, balances: map[opened]CarryOver{}, advances: map[opened][]simulatedAdvance{},
 		totals: map[uuid.UUID]*Comparison{},
 	}
 	if err := w.prepare(ctx); err != nil {
@@ -119,7 +119,7 @@ type simulation struct {
 	facts      Facts
 	kept       map[uuid.UUID]*keptOriginal // what later transactions take back
 	attributed map[uuid.UUID]time.Time     // of the lot's transactions
-	balances   map[opened]Balance
+	balances   map[opened]CarryOver
 	advances   map[opened][]simulatedAdvance
 	totals     map[uuid.UUID]*Comparison
 	out        Simulated

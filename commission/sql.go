@@ -1,7 +1,7 @@
 package commission
 
-// The SQL of commission_plans, plan_assignments and commissions, in the order
-// of the methods.
+// The SQL of commission_plans, plan_assignments, commissions and payouts, in the
+// order of the methods.
 const (
 	lockPlans = `select pg_advisory_xact_lock(hashtextextended('fature plans ' || $1, 0))`
 
@@ -72,25 +72,23 @@ const (
 		where (t.id, t.created_at) in (select c.transaction_id, c.transaction_at from fature.commissions c where c.id = any($1))
 		order by t.id for no key update`
 
-	lockLines = `select ` + columns + ` from fature.commissions where id = any($1) order by id for no key update`
-
-	voidLines = `
-		update fature.commissions set status = 'void', note = $3
-		where (id, created_at) in (select * from unnest($1::uuid[], $2::timestamptz[])) and created_at = any($2)
-		returning ` + columns
-
-	// A line's reversals are those of the transactions that take its own back.
-	voidReversals = `
-		with reversals as (
-			select c.id, c.created_at from fature.commissions e
+	// With their reversals, which are those of the transactions that take their
+	// own back.
+	lockLines = `
+		select ` + columns + ` from fature.commissions
+		where id in (
+			select unnest($1::uuid[])
+			union all
+			select c.id from fature.commissions e
 			join fature.transactions r on (r.reverses_id, r.reverses_at) = (e.transaction_id, e.transaction_at)
 			join fature.commissions c on (c.transaction_id, c.created_at) = (r.id, r.created_at)
 				and (c.reverses_id, c.reverses_at) = (e.id, e.created_at)
-			where (e.id, e.created_at) in (select * from unnest($1::uuid[], $2::timestamptz[])) and e.created_at = any($2)
-		)
+			where e.id = any($1))
+		order by id for no key update`
+
+	voidLines = `
 		update fature.commissions set status = 'void', note = $3
-		where (id, created_at) in (select * from reversals) and status in ('pending', 'approved')
-		returning ` + columns
+		where (id, created_at) in (select * from unnest($1::uuid[], $2::timestamptz[])) and created_at = any($2)`
 
 	lockCorrection = `select pg_advisory_xact_lock(hashtextextended($1 || $2, 0))`
 
@@ -110,6 +108,121 @@ const (
 			as l (id, transaction_id, transaction_at, statement_id, affiliate_id, kind, plan_id, rule, level,
 			base_amount, rate, amount, final_amount, currency, status, available_at, reverses_id, reverses_at,
 			note, calculation, created_at, recorded_at)`
+)
+
+const (
+	// One lot of a month's. Rows that somebody has locked are another's to
+	// approve, or about to be void. The locked rows stay where they are.
+	approveLines = `
+		update fature.commissions set status = 'approved'
+		where created_at >= $2 and created_at < $3 and ctid = any(array(
+			select ctid from fature.commissions
+			where created_at >= $2 and created_at < $3 and status = 'pending' and available_at <= $1
+			limit $4 for no key update skip locked))`
+
+	// What is in payouts is read there: an affiliate has few of them.
+	selectBalances = `
+		select a.id as affiliate_id, coalesce(l.pending, 0) as pending, coalesce(u.available, 0) as available,
+			coalesce(p.in_payout, 0) as in_payout, coalesce(p.paid, 0) as paid,
+			coalesce((select currency from fature.commission_plans order by published_at, id limit 1),
+				l.currency, u.currency, '') as currency
+		from fature.affiliates a
+		left join lateral (
+			select sum(c.final_amount) as pending, min(c.currency) as currency
+			from fature.commissions c where c.affiliate_id = a.id and c.status = 'pending') l on true
+		left join lateral (
+			select sum(c.final_amount) as available, min(c.currency) as currency
+			from fature.commissions c where c.affiliate_id = a.id and c.status = 'approved' and c.payout_id is null) u on true
+		left join lateral (
+			select sum(p.amount) filter (where p.status in ('created', 'approved', 'sent')) as in_payout,
+				sum(p.amount) filter (where p.status = 'paid') as paid
+			from fature.payouts p where p.affiliate_id = a.id) p on true
+		where a.id = any($1)`
+)
+
+const (
+	payoutColumns = `id, affiliate_id, run_id, amount, currency, lines, status::text, coalesce(external_id, '') as external_id,
+		coalesce(reason, '') as reason, created_at, approved_at, sent_at, paid_at, ended_at`
+
+	selectPayout = `select ` + payoutColumns + ` from fature.payouts where id = $1`
+
+	// Zero values are no filter.
+	listPayouts = `
+		select ` + payoutColumns + ` from fature.payouts
+		where ($1 = '00000000-0000-0000-0000-000000000000'::uuid or id < $1)
+			and ($3 = '00000000-0000-0000-0000-000000000000'::uuid or affiliate_id = $3)
+			and ($4 = '00000000-0000-0000-0000-000000000000'::uuid or run_id = $4)
+			and ($5 = '' or status = nullif($5, '')::fature.payout_status)
+		order by id desc limit $2`
+
+	lockRuns = `select pg_advisory_xact_lock(hashtextextended('fature payouts ' || $1, 0))`
+
+	// The next affiliates in order that have lines to pay. What they come to is
+	// asked again when the lines are locked.
+	selectPayees = `
+		select affiliate_id, count(*) as lines, sum(final_amount) >= $3 and sum(final_amount) > 0 as enough,
+			(select a.status = 'active' from fature.affiliates a where a.id = c.affiliate_id) as active
+		from fature.commissions c
+		where affiliate_id > $1 and status = 'approved' and payout_id is null and available_at <= $2
+		group by affiliate_id order by affiliate_id limit $4`
+
+	// Locked lines are not skipped: one that takes away, left out for once, would
+	// have its affiliate paid too much. They are locked in the order of their ids,
+	// as who voids or frees some does, and only then summed. The condition on the
+	// affiliates leads the update to the lines by their index.
+	insertPayouts = `
+		with locked as materialized (
+			select id, created_at, affiliate_id, currency, final_amount from fature.commissions
+			where affiliate_id = any($1) and status = 'approved' and payout_id is null and available_at <= $3
+			order by id for no key update
+		), due as materialized (
+			select * from (
+				select l.id, l.created_at, l.affiliate_id, l.currency, n.payout_id,
+					sum(l.final_amount) over w as amount, count(*) over w as lines
+				from locked l join unnest($1::uuid[], $2::uuid[]) n (affiliate_id, payout_id) using (affiliate_id)
+				window w as (partition by l.affiliate_id, l.currency)) summed
+			where amount >= $4 and amount > 0
+		), made as (
+			insert into fature.payouts (id, affiliate_id, run_id, amount, currency, lines, created_at)
+			select distinct payout_id, affiliate_id, $5::uuid, amount, currency, lines, $6::timestamptz from due
+			returning amount
+		), taken as (
+			update fature.commissions c set payout_id = d.payout_id from due d
+			where (c.id, c.created_at) = (d.id, d.created_at)
+				and c.affiliate_id = any($1) and c.status = 'approved' and c.payout_id is null
+		)
+		select count(*), coalesce(sum(amount), 0) from made`
+
+	lockPayouts = `
+		select p.id, p.status::text, a.status = 'active' as active
+		from fature.payouts p join fature.affiliates a on a.id = p.affiliate_id
+		where p.id = any($1) order by p.id for no key update of p`
+
+	updatePayouts = `
+		update fature.payouts set status = $2::text::fature.payout_status,
+			approved_at = case $2::text when 'approved' then $3 else approved_at end,
+			sent_at = case $2::text when 'sent' then $3 else sent_at end,
+			paid_at = case $2::text when 'paid' then $3 else paid_at end,
+			ended_at = case when $2::text in ('failed', 'cancelled') then $3 else ended_at end,
+			external_id = coalesce(nullif($4, ''), external_id), reason = coalesce(nullif($5, ''), reason)
+		where id = any($1)`
+
+	// A payout's lines, which are its own while it is locked itself.
+	lockPayoutLines = `select from fature.commissions where payout_id = any($1) order by id for no key update`
+
+	freeLines = `update fature.commissions set payout_id = null where payout_id = any($1)`
+
+	payLines = `update fature.commissions set status = 'paid' where payout_id = any($1)`
+
+	// One that another process is sending is passed over.
+	claimApproved = `
+		select p.id, p.affiliate_id, p.amount, p.currency, a.status = 'active' as active
+		from fature.payouts p join fature.affiliates a on a.id = p.affiliate_id
+		where p.status = 'approved' and p.id > $1
+		order by p.id limit 1 for no key update of p skip locked`
+
+	selectPayoutLines = `
+		select ` + columns + ` from fature.commissions where payout_id = $1 order by created_at, id`
 )
 
 const (

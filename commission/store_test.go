@@ -337,7 +337,7 @@ func TestListCommissions(t *testing.T) {
 		}
 	}
 	require.Len(t, all, 8)
-	_, err := w.Pool.Exec(ctx, "update fature.commissions set status = 'approved' where id = $1", all[0].ID)
+	_, err := w.Pool.Exec(ctx, "update fature.commissions set status = 'void' where id = $1", all[0].ID)
 	require.NoError(t, err)
 
 	for name, c := range map[string]struct {
@@ -347,12 +347,12 @@ func TestListCommissions(t *testing.T) {
 		"all":              {commission.Filter{}, func(commission.Commission) bool { return true }},
 		"affiliate":        {commission.Filter{AffiliateID: w.ID("bia")}, func(l commission.Commission) bool { return l.AffiliateID == w.ID("bia") }},
 		"transaction":      {commission.Filter{TransactionID: sales[1]}, func(l commission.Commission) bool { return *l.TransactionID == sales[1] }},
-		"status":           {commission.Filter{Status: commission.Approved}, func(l commission.Commission) bool { return l.ID == all[0].ID }},
+		"status":           {commission.Filter{Status: commission.Void}, func(l commission.Commission) bool { return l.ID == all[0].ID }},
 		"rule":             {commission.Filter{Rule: "fix"}, func(l commission.Commission) bool { return l.Rule == "fix" }},
 		"from, included":   {commission.Filter{From: hour(-2)}, func(l commission.Commission) bool { return *l.TransactionID != sales[0] }},
 		"to, not included": {commission.Filter{To: hour(-2)}, func(l commission.Commission) bool { return *l.TransactionID == sales[0] }},
 		"together": {
-			commission.Filter{AffiliateID: w.ID("ana"), TransactionID: sales[0], Status: commission.Pending, Rule: "sale", From: hour(-9), To: hour(9)},
+			commission.Filter{AffiliateID: w.ID("ana"), TransactionID: sales[0], Status: commission.Approved, Rule: "sale", From: hour(-9), To: hour(9)},
 			func(l commission.Commission) bool { return l.Level == 1 && *l.TransactionID == sales[0] },
 		},
 		"nothing": {commission.Filter{AffiliateID: uuid.New()}, func(commission.Commission) bool { return false }},

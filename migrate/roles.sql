@@ -15,13 +15,13 @@ grant select on
 	fature.schema_version, fature.audit_policy, fature.data_audit, fature.users, fature.affiliates,
 	fature.referral_codes, fature.customers, fature.customer_owners, fature.affiliate_hierarchy,
 	fature.affiliate_history, fature.transactions, fature.transaction_keys, fature.commission_plans,
-	fature.plan_assignments, fature.commissions, fature.rule_counters, fature.closings, fature.statements,
+	fature.plan_assignments, fature.commissions, fature.rule_counters, fature.closings, fature.statements, fature.payouts,
 	fature.statement_carries, fature.affiliate_deltas, fature.leases,
 	fature.partitions, fature.affiliate_stats, fature.system_performance to fature_app;
 grant insert on
 	fature.users, fature.affiliates, fature.referral_codes, fature.customers, fature.customer_owners,
 	fature.affiliate_hierarchy, fature.transactions, fature.transaction_keys, fature.commission_plans,
-	fature.plan_assignments, fature.commissions, fature.rule_counters, fature.closings, fature.statements,
+	fature.plan_assignments, fature.commissions, fature.rule_counters, fature.closings, fature.statements, fature.payouts,
 	fature.statement_carries, fature.affiliate_deltas, fature.leases to fature_app;
 grant delete on fature.affiliate_hierarchy, fature.affiliate_deltas to fature_app;
 -- Verify looks for the hashes; what they stand for is for the owner.
@@ -33,6 +33,7 @@ grant update (code, retired_at) on fature.referral_codes to fature_app;
 grant update (attributed_at) on fature.customers to fature_app;
 grant update (status, plan_id, skipped, rated_at, rated_seq) on fature.transactions to fature_app;
 grant update (status, available_at, payout_id, note) on fature.commissions to fature_app;
+grant update (status, external_id, reason, approved_at, sent_at, paid_at, ended_at) on fature.payouts to fature_app;
 grant update (count, first_at, total, posted) on fature.rule_counters to fature_app;
 grant update (done_to, closed_at) on fature.closings to fature_app;
 grant update (affiliate_id) on fature.affiliate_deltas to fature_app;
@@ -47,5 +48,5 @@ grant select on
 	fature.schema_version, fature.audit_policy, fature.data_audit, fature.affiliates, fature.referral_codes,
 	fature.customers, fature.customer_owners, fature.affiliate_hierarchy, fature.affiliate_history,
 	fature.transactions, fature.transaction_keys, fature.commission_plans, fature.plan_assignments,
-	fature.commissions, fature.rule_counters, fature.closings, fature.statements, fature.statement_carries,
+	fature.commissions, fature.rule_counters, fature.closings, fature.statements, fature.payouts, fature.statement_carries,
 	fature.affiliate_deltas, fature.leases, fature.partitions, fature.affiliate_stats, fature.system_performance to fature_readonly;

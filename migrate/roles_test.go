@@ -96,6 +96,14 @@ func TestTheApplicationsRole(t *testing.T) {
 	require.Equal(t, 1, n)
 	_, err = p.Fold(ctx)
 	require.NoError(t, err)
+	run, err := p.Payouts.Run(ctx, commission.PayoutRun{})
+	require.NoError(t, err)
+	require.Equal(t, 1, run.Payouts)
+	payouts, err := p.Payouts.List(ctx, commission.PayoutFilter{})
+	require.NoError(t, err)
+	require.NoError(t, p.Payouts.Approve(ctx, payouts.Items[0].ID))
+	require.NoError(t, p.Payouts.MarkSent(ctx, "E-1", payouts.Items[0].ID))
+	require.NoError(t, p.Payouts.MarkPaid(ctx, payouts.Items[0].ID))
 	_, err = app.Exec(ctx, "select guarded.refresh_affiliate_stats()")
 	require.NoError(t, err)
 	require.NoError(t, p.EnsureMonths(ctx, time.Now().AddDate(-3, 0, 0), time.Now().AddDate(-3, 0, 0)))
@@ -113,6 +121,8 @@ func TestTheApplicationsRole(t *testing.T) {
 		"delete from guarded.transactions",
 		"delete from guarded.commissions",
 		"delete from guarded.transaction_keys",
+		"update guarded.payouts set amount = 0",
+		"delete from guarded.payouts",
 		"delete from guarded.users",
 		"truncate guarded.transactions",
 		"truncate guarded.affiliate_deltas",
@@ -131,7 +141,7 @@ func TestTheReportsRole(t *testing.T) {
 	pool, rights := roled(t)
 	reader := as(t, pool, rights.ReadOnly)
 	for _, sql := range []string{
-		"select id, email from guarded.users", "table guarded.commissions", "table guarded.affiliate_stats", "table guarded.system_performance",
+		"select id, email from guarded.users", "table guarded.commissions", "table guarded.payouts", "table guarded.affiliate_stats", "table guarded.system_performance",
 	} {
 		_, err := reader.Exec(t.Context(), sql)
 		require.NoError(t, err, sql)

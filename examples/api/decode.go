@@ -36,6 +36,14 @@ func bodyOf[T any](c *call) (T, error) {
 	return into, decode(data, &into)
 }
 
+// optionalBody is bodyOf for a request that may come without one.
+func optionalBody[T any](c *call) (into T, err error) {
+	if c.ContentLength == 0 {
+		return into, nil
+	}
+	return bodyOf[T](c)
+}
+
 // decode reads one JSON document into a pointer to a struct, more strictly than
 // encoding/json: unknown and repeated fields, names in another case, text that
 // is not UTF-8, and anything after the document are refused, each by its path.

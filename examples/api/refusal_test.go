@@ -21,7 +21,9 @@ func TestAccess(t *testing.T) {
 	biaID, bia := w.affiliate(admin, "bia", `"`+anaID+`"`)
 	_, eva := w.affiliate(admin, "eva", "null")
 	r := w.want(201, admin, "POST /v1/transactions", `{"affiliate_id": "`+biaID+`", "type": "sale", "amount": "100.00"}`)
-	names := strings.NewReplacer("{sale}", r.id("transaction.id"), "{own}", r.id("commissions.0.id"), "{above}", r.id("commissions.1.id"),
+	w.want(201, admin, "POST /v1/payouts", "")
+	payouts := w.want(200, admin, "GET /v1/payouts?affiliate_id="+biaID, "")
+	names := strings.NewReplacer("{payout}", payouts.id("items.0.id"), "{sale}", r.id("transaction.id"), "{own}", r.id("commissions.0.id"), "{above}", r.id("commissions.1.id"),
 		"{ana}", anaID, "{bia}", biaID, "{plan}", planID, "{none}", uuid.NewString())
 	tokens := []string{admin, manager, ana, bia, eva, ""}
 	event := `{"affiliate_id": "{bia}", "type": "sale", "amount": "1.00"}`
@@ -54,7 +56,24 @@ func TestAccess(t *testing.T) {
 		{"GET /v1/transactions/{id}/commissions", "/v1/transactions/{sale}/commissions", "", "200 200 200 200 404 401"},
 		{"GET /v1/commissions/{id}/explanation", "/v1/commissions/{own}/explanation", "", "200 200 200 200 404 401"},
 		{"GET /v1/commissions/{id}/explanation", "/v1/commissions/{above}/explanation", "", "200 200 200 404 404 401"},
-		{"POST /v1/commissions/{id}/void", "/v1/commissions/{above}/void", `{"reason": "x"}`, "200 403 403 403 403 401"},
+		{"GET /v1/affiliates/{id}/balance", "/v1/affiliates/{bia}/balance", "", "200 200 404 200 404 401"},
+		{"GET /v1/affiliates/{id}/balance", "/v1/affiliates/{none}/balance", "", "404 404 404 404 404 401"},
+		{"GET /v1/affiliates/{id}/payouts", "/v1/affiliates/{bia}/payouts", "", "200 200 404 200 404 401"},
+		{"GET /v1/affiliates/{id}/payouts", "/v1/affiliates/{none}/payouts", "", "404 404 404 404 404 401"},
+		{"GET /v1/payouts", "", "", "200 200 200 200 200 401"},
+		{"GET /v1/payouts", "/v1/payouts?affiliate_id={bia}", "", "200 200 404 200 404 401"},
+		{"GET /v1/payouts/{id}", "/v1/payouts/{payout}", "", "200 200 404 200 404 401"},
+		{"GET /v1/payouts/{id}", "/v1/payouts/{none}", "", "404 404 404 404 404 401"},
+		{"GET /v1/payouts/{id}/export.csv", "/v1/payouts/{payout}/export.csv", "", "200 200 404 200 404 401"},
+		{"GET /v1/payouts/{id}/export.csv", "/v1/payouts/{none}/export.csv", "", "404 404 404 404 404 401"},
+		{"POST /v1/payouts/{id}/approve", "/v1/payouts/{payout}/approve", "", "200 403 403 403 403 401"},
+		{"POST /v1/payouts/{id}/approve", "/v1/payouts/{none}/approve", "", "404 403 403 403 403 401"},
+		{"POST /v1/payouts/{id}/sent", "/v1/payouts/{payout}/sent", `{"external_id": "E-1"}`, "200 403 403 403 403 401"},
+		{"POST /v1/payouts/{id}/paid", "/v1/payouts/{payout}/paid", "", "200 403 403 403 403 401"},
+		{"POST /v1/payouts/{id}/fail", "/v1/payouts/{payout}/fail", `{"reason": "x"}`, "409 403 403 403 403 401"},
+		{"POST /v1/payouts/{id}/cancel", "/v1/payouts/{payout}/cancel", `{"reason": "x"}`, "409 403 403 403 403 401"},
+		{"POST /v1/payouts", "", "", "201 403 403 403 403 401"},
+		{"POST /v1/commissions/{id}/void", "/v1/commissions/{above}/void", `{"reason": "x"}`, "409 403 403 403 403 401"},
 		{"POST /v1/auth/logout", "", "", "204 204 204 204 204 401"}, // the last: it ends the tokens
 	} {
 		covered[c.pattern] = true
@@ -192,6 +211,16 @@ func TestBadInput(t *testing.T) {
 		{"no reason", "POST /v1/affiliates/" + anaID + "/adjustments", `{"amount": "1.00"}`, "422 reason"},
 		{"an adjustment of nothing", "POST /v1/affiliates/" + anaID + "/adjustments", `{"amount": "0", "reason": "x"}`, "422 amount"},
 		{"a void without reason", "POST /v1/commissions/" + anaID + "/void", `{}`, "422 reason"},
+		{"a minimum as a number", "POST /v1/payouts", `{"minimum": 10}`, "400 minimum"},
+		{"a minimum that is none", "POST /v1/payouts", `{"minimum": "ten"}`, "422 minimum"},
+		{"a negative minimum", "POST /v1/payouts", `{"minimum": "-1"}`, "422 minimum"},
+		{"a run up to no time", "POST /v1/payouts", `{"up_to": "June"}`, "422 up_to"},
+		{"a run of something", "POST /v1/payouts", `{"affiliate_id": "` + anaID + `"}`, "400 affiliate_id"},
+		{"payouts of a bad status", "GET /v1/payouts?status=gone", "", "422 status"},
+		{"payouts of a bad run", "GET /v1/payouts?run_id=1", "", "422 run_id"},
+		{"payouts of an affiliate of a run", "GET /v1/affiliates/" + anaID + "/payouts?run_id=" + anaID, "", "422 run_id"},
+		{"an approval with a body", "POST /v1/payouts/" + anaID + "/approve", `{"reason": "x"}`, "404"},
+		{"a payout's bad id", "POST /v1/payouts/1/paid", "", "400 id"},
 		{"a void of nothing", "POST /v1/commissions/" + anaID + "/void", `{"reason": "x"}`, "404"},
 
 		{"no such path", "GET /v1/nothing", "", "404"},

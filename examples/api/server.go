@@ -46,7 +46,7 @@ type route struct {
 }
 
 func (a *api) routes() []route {
-	return []route{
+	return append([]route{
 		{pattern: "GET /livez", to: public, do: a.live},
 		{pattern: "GET /readyz", to: public, do: a.ready},
 		{pattern: "POST /v1/auth/login", to: public, do: a.login},
@@ -66,7 +66,13 @@ func (a *api) routes() []route {
 		{pattern: "GET /v1/transactions/{id}/commissions", to: everyone, do: a.listLines},
 		{pattern: "GET /v1/commissions/{id}/explanation", to: everyone, do: a.explain},
 		{pattern: "POST /v1/commissions/{id}/void", to: admins, do: a.void},
-	}
+		{pattern: "GET /v1/affiliates/{id}/balance", to: everyone, do: a.balance},
+		{pattern: "GET /v1/affiliates/{id}/payouts", to: everyone, do: a.listPayoutsOf},
+		{pattern: "POST /v1/payouts", to: admins, do: a.runPayouts},
+		{pattern: "GET /v1/payouts", to: everyone, do: a.listPayouts},
+		{pattern: "GET /v1/payouts/{id}", to: everyone, do: a.getPayout},
+		{pattern: "GET /v1/payouts/{id}/export.csv", to: everyone, do: a.exportPayout},
+	}, a.payoutVerbs()...)
 }
 
 // call is a request on its way.
@@ -83,6 +89,9 @@ func (c *call) id() (uuid.UUID, error) {
 	}
 	return id, nil
 }
+
+// csvText is a body that is not JSON.
+type csvText []byte
 
 // reply is what a handler answers; a body of nil is none.
 type reply struct {
@@ -152,6 +161,12 @@ func (a *api) refuse(w http.ResponseWriter, r *http.Request, err error) {
 func (a *api) write(w http.ResponseWriter, r *http.Request, status int, kind string, body any) {
 	if body == nil {
 		w.WriteHeader(status)
+		return
+	}
+	if text, ok := body.(csvText); ok {
+		w.Header().Set("Content-Type", "text/csv; charset=utf-8")
+		w.WriteHeader(status)
+		_, _ = w.Write(text)
 		return
 	}
 	var text bytes.Buffer

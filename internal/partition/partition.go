@@ -57,6 +57,11 @@ func (m *Months) Missing(ctx context.Context, db pg.DB, months []time.Time) ([]t
 	return missing, nil
 }
 
+// List is the months that a table has, the first first.
+func List(ctx context.Context, db pg.DB, table string) ([]time.Time, error) {
+	return pg.Column[time.Time](ctx, db, listMonths, table)
+}
+
 // Forget drops what is known: a month that was there is not.
 func (m *Months) Forget() { m.known.Clear() }
 
@@ -109,6 +114,8 @@ const (
 	selectMonths = `
 		select month from fature.partitions where month = any($1) and table_name = any($2)
 		group by month having count(*) = $3`
+
+	listMonths = `select month from fature.partitions where table_name = $1 order by month`
 
 	ensureMonth = `select fature.ensure_partition($1, $2)`
 

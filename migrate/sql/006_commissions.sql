@@ -64,10 +64,15 @@ create table fature.commissions (
 		and (abs(final_amount) <= abs(amount) or kind = 'reversal') and final_amount * amount >= 0),
 	constraint commissions_transaction_check check ((transaction_id is null) = (transaction_at is null)),
 	constraint commissions_reverses_check check ((kind = 'reversal') = (reverses_id is not null) and (reverses_id is null) = (reverses_at is null)),
-	constraint commissions_source_check check (kind <> 'earning' or (transaction_id is null) <> (statement_id is null))
+	constraint commissions_source_check check (kind <> 'earning' or (transaction_id is null) <> (statement_id is null)),
+	constraint commissions_payout_check check (payout_id is null or status in ('approved', 'paid'))
 ) partition by range (created_at);
 create index idx_commissions_affiliate on fature.commissions (affiliate_id, created_at);
 create index idx_commissions_statement on fature.commissions (statement_id) where statement_id is not null;
+-- Each line is in one of these at a time, or in none once it is void.
+create index idx_commissions_pending on fature.commissions (available_at) where status = 'pending';
+create index idx_commissions_unpaid on fature.commissions (affiliate_id) where status = 'approved' and payout_id is null;
+create index idx_commissions_payout on fature.commissions (payout_id) where payout_id is not null;
 call fature.audit_table('commissions');
 create trigger fature_immutable before update of transaction_id, transaction_at, statement_id, affiliate_id, kind,
 	plan_id, rule, level, base_amount, rate, amount, final_amount, currency, reverses_id, reverses_at,

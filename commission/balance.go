@@ -1,0 +1,79 @@
+package commission
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/shopspring/decimal"
+
+	"github.com/fature/fature/affiliate"
+	"github.com/fature/fature/internal/partition"
+	"github.com/fature/fature/internal/pg"
+)
+
+// approveLot is how many lines one transaction approves.
+const approveLot = 10_000
+
+// Approve makes the lines approved whose hold is over at a time, inclusive, and
+// tells how many. Program.Run does it each minute, and a payout run before it
+// pays. It works in lots, each in a short transaction of its own; any number of
+// processes may do it at once.
+func (s *Store) Approve(ctx context.Context, now time.Time) (int64, error) {
+	months, err := partition.List(ctx, s.db, "commissions")
+	var approved int64
+	for i := 0; i < len(months) && err == nil; i++ {
+		var n int64
+		n, err = s.approveMonth(ctx, now, months[i])
+		approved += n
+	}
+	return approved, fail("approve", err)
+}
+
+func (s *Store) approveMonth(ctx context.Context, now, month time.Time) (approved int64, err error) {
+	for n := int64(approveLot); n == approveLot; approved += n {
+		err := pg.InTx(ctx, s.db, func(tx pg.DB) error {
+			tag, err := tx.Exec(ctx, approveLines, now, month, month.UTC().AddDate(0, 1, 0), approveLot)
+			n = tag.RowsAffected()
+			return err
+		})
+		if err != nil {
+			return approved, err
+		}
+	}
+	return approved, nil
+}
+
+// Balance is where the money of an affiliate stands. Void lines are nowhere.
+type Balance struct {
+	AffiliateID uuid.UUID       `db:"affiliate_id"`
+	Pending     decimal.Decimal `db:"pending"`   // on hold
+	Available   decimal.Decimal `db:"available"` // for the next payout; below zero is a debt
+	InPayout    decimal.Decimal `db:"in_payout"` // in payouts that are not paid yet
+	Paid        decimal.Decimal `db:"paid"`
+	Currency    string          `db:"currency"` // empty while the programme has none
+}
+
+// Balance is an affiliate's, or affiliate.ErrNotFound.
+func (s *Store) Balance(ctx context.Context, affiliateID uuid.UUID) (Balance, error) {
+	all, err := s.Balances(ctx, affiliateID)
+	if err != nil {
+		return Balance{}, err
+	}
+	b, ok := all[affiliateID]
+	if !ok {
+		return b, fail("balance", affiliate.ErrNotFound)
+	}
+	return b, nil
+}
+
+// Balances are those of many affiliates, by one query; unknown ones are left
+// out.
+func (s *Store) Balances(ctx context.Context, affiliates ...uuid.UUID) (map[uuid.UUID]Balance, error) {
+	list, err := pg.All[Balance](ctx, s.db, selectBalances, affiliates)
+	all := make(map[uuid.UUID]Balance, len(list))
+	for _, b := range list {
+		all[b.AffiliateID] = b
+	}
+	return all, fail("balances", err)
+}
