@@ -105,8 +105,3 @@ type CarryOver struct {
 	// Customers are those whose losses a high-roller policy carries alone.
 	Customers map[string]decimal.Decimal
 }
-
-// open tells whether anything is carried.
-func (b *CarryOver) open() bool {
-	return !b.Carried.IsZero() || !b.Unrecouped.IsZero() || len(b.Customers) > 0
-}

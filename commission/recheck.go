@@ -29,17 +29,26 @@ func (s *Plans) Recheck(ctx context.Context, db pg.DB) ([]Misfit, error) {
 		if err != nil {
 			return nil, fail("recheck", err)
 		}
-		at := slices.IndexFunc(due, func(d Due) bool { return d.Plan == c.Plan })
-		if at < 0 {
-			return nil, fail("recheck", fmt.Errorf("plan %s of the close of %s is gone", c.Plan, c.Name))
+		d, err := dueOf(due, c)
+		if err != nil {
+			return nil, fail("recheck", err)
 		}
-		found, err := due[at].recheck(ctx, db, c)
+		found, err := d.recheck(ctx, db, c)
 		if err != nil {
 			return nil, fail("recheck", err)
 		}
 		misfits = append(misfits, found...)
 	}
 	return misfits, nil
+}
+
+// dueOf is the plan of a close.
+func dueOf(due []Due, c Closing) (Due, error) {
+	at := slices.IndexFunc(due, func(d Due) bool { return d.Plan == c.Plan })
+	if at < 0 {
+		return Due{}, fmt.Errorf("plan %s of the close of %s is gone", c.Plan, c.Name)
+	}
+	return due[at], nil
 }
 
 func (d *Due) recheck(ctx context.Context, db pg.DB, c Closing) (misfits []Misfit, err error) {

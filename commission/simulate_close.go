@@ -75,7 +75,7 @@ func (w *simulation) due(ctx context.Context, c Closing) (Due, error) {
 	if err != nil {
 		return Due{}, err
 	}
-	return due[slices.IndexFunc(due, func(d Due) bool { return d.Plan == c.Plan })], nil
+	return dueOf(due, c)
 }
 
 // addIdeal adds the periods of a plan that never closed any of their kind.
