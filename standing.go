@@ -39,7 +39,7 @@ type standing struct {
 
 // queue reads the uplines and plans of the affiliates, since when there are the
 // customers, and who the affiliates are that are asked for; and draws the places
-// in the order of rating.
+// in the order of rating, which transaction.QueueRating comes before.
 func (s *standing) queue(b *pgx.Batch, asked []uuid.UUID) {
 	s.assignments, s.attributed, s.facts, s.changed = commission.Assignments{}, map[string]time.Time{}, commission.Facts{}, commission.Facts{}
 	var ids []uuid.UUID

@@ -34,7 +34,19 @@ const (
 		select * from unnest($1::text[], $2::text[], $3::uuid[], $4::timestamptz[], $5::bytea[])
 		on conflict (source_table, original_id) do nothing`
 
+	// Shared by all who draw, and nobody asks for it alone: it makes them seen.
+	shareRating = `select pg_advisory_xact_lock_shared(hashtextextended('fature.rating', 0))`
+
 	drawSeq = `select nextval('fature.rated_seq') from generate_series(1, $1)`
+
+	// A lock of one bigint is shown in two halves. A prepared transaction has no
+	// pid. One's own is left out: what it has drawn, it sees.
+	selectRaters = `
+		select coalesce(l.pid, 0) as pid, l.virtualtransaction as transaction
+		from pg_locks l, hashtextextended('fature.rating', 0) n
+		where l.locktype = 'advisory' and l.granted and l.pid is distinct from pg_backend_pid()
+			and l.database = (select oid from pg_database where datname = current_database())
+			and (l.classid, l.objid, l.objsubid) = ((n >> 32 & 4294967295)::oid, (n & 4294967295)::oid, 1)`
 
 	selectStored = `
 		select ` + columns + ` from fature.transactions

@@ -59,8 +59,31 @@ func QueueClaim(b *pgx.Batch, taken *int64, claims []Claim) {
 	})
 }
 
+// QueueRating makes a transaction one of the Raters until it ends. It goes
+// before all that draws places in the order of rating.
+func QueueRating(b *pgx.Batch) { b.Queue(shareRating) }
+
 // QueueSeqs draws n places in the order of rating, in order.
 func QueueSeqs(b *pgx.Batch, into *[]int64, n int) { pg.QueueColumn(b, into, drawSeq, n) }
+
+// DrawSeq draws one place in the order of rating, which nothing takes: what was
+// drawn before is less, what is drawn after is more.
+func DrawSeq(ctx context.Context, db pg.DB) (seq int64, err error) {
+	err = db.QueryRow(ctx, drawSeq, 1).Scan(&seq)
+	return seq, err
+}
+
+// Rater is a transaction under way that has drawn places in the order of
+// rating, or is about to.
+type Rater struct {
+	PID         int32  `db:"pid"`         // 0 where it is prepared for a commit in two phases
+	Transaction string `db:"transaction"` // its virtual id
+}
+
+// Raters are the others under way in the database.
+func Raters(ctx context.Context, db pg.DB) ([]Rater, error) {
+	return pg.All[Rater](ctx, db, selectRaters)
+}
 
 // QueueStored reads transactions by id and time.
 func QueueStored(b *pgx.Batch, into *[]Transaction, ids []uuid.UUID, at []time.Time) {
