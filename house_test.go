@@ -133,8 +133,8 @@ type guest struct {
 var guests = []guest{
 	{"hierarchy", "affiliates", []string{"parent_id", "level", "updated_at"}, "an affiliate's place is the tree's, and uplines are read with their standing"},
 	{"affiliate", "transactions", nil, "since when the customers of transactions that are taken back had an owner"},
-	{"commission", "affiliates", nil, "an assignment asks whether its affiliate is there"},
-	{"commission", "transactions", nil, "a line is voided under the lock of its transaction, with the lines of its refunds"},
+	{"commission", "affiliates", nil, "an assignment asks whether its affiliate is there, and what a refund's affiliate is"},
+	{"commission", "transactions", nil, "a line is voided under the lock of its transaction, with the lines of its refunds; and whose is what a refund takes back"},
 	{"", "affiliates", []string{"lifetime_volume", "lifetime_commissions", "updated_at"}, "the fold brings the totals"},
 	{"", "transactions", nil, "Verify compares the totals and the audit with them"},
 	{"", "commissions", nil, "Verify compares the totals and the audit with them"},

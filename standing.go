@@ -139,6 +139,11 @@ func (s *standing) planOf(t *transaction.Transaction) uuid.UUID {
 		}
 		return uuid.Nil
 	}
+	return s.inForce(t)
+}
+
+// inForce is the plan in force for the transaction's affiliate at its time.
+func (s *standing) inForce(t *transaction.Transaction) uuid.UUID {
 	upline := s.uplines[t.AffiliateID]
 	if len(upline) == 0 {
 		return uuid.Nil
@@ -193,7 +198,10 @@ func (s *standing) rate(t *transaction.Transaction, in commission.Input, policy 
 	if self && policy == BlockSelfReferral {
 		return commission.Outcome{Skipped: selfReferred}, nil
 	}
-	if in.Plan != nil && in.Original == nil {
+	switch {
+	case in.Original != nil:
+		t.PlanID = s.ownPlan(t, in.Original)
+	case in.Plan != nil:
 		t.PlanID = &in.Plan.ID
 	}
 	outcome, err := commission.Rate(in, s.facts)
@@ -203,6 +211,18 @@ func (s *standing) rate(t *transaction.Transaction, in commission.Input, policy 
 		}
 	}
 	return outcome, err
+}
+
+// ownPlan is the plan of an event that takes another back: that in force at its
+// own time, which counts it, and not that of the other, by which it is rated.
+// Where the other was blocked neither counts.
+func (s *standing) ownPlan(t *transaction.Transaction, of *commission.Original) *uuid.UUID {
+	blocked := func(k commission.Skip) bool { return k.Reason == commission.ReasonSelfReferral }
+	id := s.inForce(t)
+	if id == uuid.Nil || slices.ContainsFunc(of.Skipped, blocked) {
+		return nil
+	}
+	return &id
 }
 
 // readPlans reads the plans that apply, most often out of memory, and tells which

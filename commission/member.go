@@ -1,17 +1,26 @@
 package commission
 
 import (
+	"time"
+
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/fature/fature/affiliate"
 	"github.com/fature/fature/hierarchy"
+	"github.com/fature/fature/internal/pg"
 )
 
 // Member is one place in the upline of an event, as it is at rating.
 type Member struct {
-	ID       uuid.UUID
-	Active   bool
-	Category affiliate.Category
+	ID       uuid.UUID          `db:"id"`
+	Active   bool               `db:"active"`
+	Category affiliate.Category `db:"category"`
+}
+
+// QueueEarners reads the affiliates of transactions, each alone, as they are.
+func QueueEarners(b *pgx.Batch, into *[]Member, transactions []uuid.UUID, at []time.Time) {
+	pg.Queue(b, into, selectEarners, transactions, at)
 }
 
 // Members are an affiliate and its ancestors, nearest first, as they were read.

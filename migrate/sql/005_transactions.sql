@@ -16,7 +16,10 @@ create table fature.transactions (
 	status       fature.transaction_status not null,
 	reverses_id  uuid,
 	reverses_at  timestamptz,
-	plan_id      uuid, -- that it was rated by
+	-- In force for the affiliate when it happened, and what it was rated by. A
+	-- reversal is rated by that of what it takes back, and has its own here all
+	-- the same, for the periods that count it. None where a self-referral was blocked.
+	plan_id      uuid,
 	source_table text,
 	original_id  text,
 	metadata     jsonb,
