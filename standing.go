@@ -48,8 +48,10 @@ func (s *standing) queue(b *pgx.Batch, asked []uuid.UUID) {
 			ids = append(ids, t.AffiliateID)
 		}
 	}
-	if len(ids) > 0 {
+	if len(s.rows) > 0 {
 		hierarchy.QueueUplines(b, &s.lines, ids)
+	}
+	if len(ids) > 0 {
 		commission.QueueAssignments(b, s.assignments, ids)
 	}
 	if customers := s.customers(); len(customers) > 0 {
@@ -177,7 +179,8 @@ func (s *standing) rated(t *transaction.Transaction, policy SelfReferral, now ti
 	if t.ReversesID != nil {
 		s.originals[*t.ReversesID].took(t)
 	}
-	t.Status, t.RatedAt, t.RatedSeq = transaction.Processed, &now, &s.seqs[0]
+	seen := s.lines.Seen
+	t.Status, t.RatedAt, t.RatedSeq, t.SeenSeq = transaction.Processed, &now, &s.seqs[0], &seen
 	s.seqs = s.seqs[1:]
 	if len(outcome.Skipped) > 0 {
 		if t.Skipped, err = json.Marshal(outcome.Skipped); err != nil {

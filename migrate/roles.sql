@@ -29,7 +29,7 @@ grant update (parent_id, referral_code, category, status, level, lifetime_volume
 	on fature.affiliates to fature_app;
 grant update (code, retired_at) on fature.referral_codes to fature_app;
 grant update (attributed_at) on fature.customers to fature_app;
-grant update (status, plan_id, skipped, rated_at, rated_seq) on fature.transactions to fature_app;
+grant update (status, plan_id, skipped, rated_at, rated_seq, seen_seq) on fature.transactions to fature_app;
 grant update (status, available_at, payout_id, note) on fature.commissions to fature_app;
 grant update (count, first_at, total, posted) on fature.rule_counters to fature_app;
 grant update (affiliate_id) on fature.affiliate_deltas to fature_app;

@@ -4,7 +4,7 @@ package transaction
 const (
 	columns = `id, affiliate_id, coalesce(customer_id, '') as customer_id, type::text, amount, volume, currency,
 		status::text, reverses_id, reverses_at, plan_id, coalesce(source_table, '') as source_table,
-		coalesce(original_id, '') as original_id, metadata, skipped, created_at, recorded_at, rated_at, rated_seq`
+		coalesce(original_id, '') as original_id, metadata, skipped, created_at, recorded_at, rated_at, rated_seq, seen_seq`
 
 	selectTransaction = `select ` + columns + ` from fature.transactions where id = $1`
 
@@ -74,16 +74,16 @@ const (
 
 	insertTransactions = `
 		insert into fature.transactions (id, affiliate_id, customer_id, type, amount, volume, currency, status,
-			reverses_id, reverses_at, plan_id, source_table, original_id, metadata, skipped, created_at, recorded_at, rated_at, rated_seq)
+			reverses_id, reverses_at, plan_id, source_table, original_id, metadata, skipped, created_at, recorded_at, rated_at, rated_seq, seen_seq)
 		select id, affiliate_id, customer_id, type::fature.transaction_type, amount, volume, currency,
 			status::fature.transaction_status, reverses_id, reverses_at, plan_id, source_table, original_id, metadata::jsonb, skipped::jsonb,
-			created_at, recorded_at, rated_at, rated_seq
+			created_at, recorded_at, rated_at, rated_seq, seen_seq
 		from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::numeric[], $6::numeric[], $7::text[], $8::text[],
 			$9::uuid[], $10::timestamptz[], $11::uuid[],
 			$12::text[], $13::text[], $14::text[], $15::text[], $16::timestamptz[], $17::timestamptz[], $18::timestamptz[],
-			$19::bigint[])
+			$19::bigint[], $20::bigint[])
 			as t (id, affiliate_id, customer_id, type, amount, volume, currency, status,
-			reverses_id, reverses_at, plan_id, source_table, original_id, metadata, skipped, created_at, recorded_at, rated_at, rated_seq)`
+			reverses_id, reverses_at, plan_id, source_table, original_id, metadata, skipped, created_at, recorded_at, rated_at, rated_seq, seen_seq)`
 
 	claimPending = `
 		select ` + columns + ` from fature.transactions
@@ -92,9 +92,9 @@ const (
 	updateRated = `
 		update fature.transactions t
 		set status = r.status::fature.transaction_status, plan_id = r.plan_id, skipped = r.skipped::jsonb,
-			rated_at = r.rated_at, rated_seq = r.rated_seq
-		from unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::text[], $5::timestamptz[], $6::bigint[], $7::uuid[])
-			as r (id, created_at, status, skipped, rated_at, rated_seq, plan_id)
+			rated_at = r.rated_at, rated_seq = r.rated_seq, seen_seq = r.seen_seq
+		from unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::text[], $5::timestamptz[], $6::bigint[], $7::uuid[], $8::bigint[])
+			as r (id, created_at, status, skipped, rated_at, rated_seq, plan_id, seen_seq)
 		where (t.id, t.created_at) = (r.id, r.created_at)`
 
 	// No key of a month: failed ones are few, and their ids say little of when.

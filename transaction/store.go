@@ -58,6 +58,7 @@ type Transaction struct {
 	RecordedAt  time.Time       `db:"recorded_at"`
 	RatedAt     *time.Time      `db:"rated_at"`
 	RatedSeq    *int64          `db:"rated_seq"` // its place in the order of rating
+	SeenSeq     *int64          `db:"seen_seq"`  // what the rating saw of the tree, for hierarchy.Past
 }
 
 // Event is the event that the transaction records, as it resolved.

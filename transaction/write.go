@@ -118,7 +118,7 @@ func QueueReversed(b *pgx.Batch, ids []uuid.UUID, at []time.Time) { b.Queue(upda
 // insertColumns are the columns of a new transaction, in the order of values.
 var insertColumns = []string{
 	"id", "affiliate_id", "customer_id", "type", "amount", "volume", "currency", "status",
-	"reverses_id", "reverses_at", "plan_id", "source_table", "original_id", "metadata", "skipped", "created_at", "recorded_at", "rated_at", "rated_seq",
+	"reverses_id", "reverses_at", "plan_id", "source_table", "original_id", "metadata", "skipped", "created_at", "recorded_at", "rated_at", "rated_seq", "seen_seq",
 }
 
 func (t *Transaction) values() ([]any, error) {
@@ -129,7 +129,7 @@ func (t *Transaction) values() ([]any, error) {
 	return []any{
 		pg.ID(t.ID), pg.ID(t.AffiliateID), nilText(t.CustomerID), string(t.Type), pg.Numeric(t.Amount), pg.Numeric(t.Volume), t.Currency, string(t.Status),
 		pg.IDOrNull(t.ReversesID), t.ReversesAt, pg.IDOrNull(t.PlanID), nilText(t.SourceTable), nilText(t.OriginalID), metadata, nilText(string(t.Skipped)), t.CreatedAt,
-		t.RecordedAt, t.RatedAt, t.RatedSeq,
+		t.RecordedAt, t.RatedAt, t.RatedSeq, t.SeenSeq,
 	}, nil
 }
 
@@ -172,12 +172,12 @@ func ClaimPending(ctx context.Context, tx pg.DB, limit int) ([]Transaction, erro
 func QueueRated(b *pgx.Batch, list []Transaction) {
 	n := len(list)
 	ids, at, status, skipped := make([]uuid.UUID, n), make([]time.Time, n), make([]string, n), make([]*string, n)
-	rated, seqs, plans := make([]*time.Time, n), make([]*int64, n), make([]*uuid.UUID, n)
+	rated, seqs, seen, plans := make([]*time.Time, n), make([]*int64, n), make([]*int64, n), make([]*uuid.UUID, n)
 	for i, t := range list {
 		ids[i], at[i], status[i], skipped[i] = t.ID, t.CreatedAt, string(t.Status), nilText(string(t.Skipped))
-		rated[i], seqs[i], plans[i] = t.RatedAt, t.RatedSeq, t.PlanID
+		rated[i], seqs[i], seen[i], plans[i] = t.RatedAt, t.RatedSeq, t.SeenSeq, t.PlanID
 	}
-	b.Queue(updateRated, ids, at, status, skipped, rated, seqs, plans)
+	b.Queue(updateRated, ids, at, status, skipped, rated, seqs, plans, seen)
 }
 
 // Differs names the first field in which an event differs from the
