@@ -154,7 +154,7 @@ func (m *market) events(n int) []transaction.Event {
 var (
 	rawTransaction = []string{
 		"id", "affiliate_id", "type", "amount", "volume", "currency", "status",
-		"source_table", "original_id", "created_at", "recorded_at", "rated_at", "rated_seq",
+		"source_table", "original_id", "created_at", "recorded_at", "rated_at", "rated_seq", "seen_seq",
 	}
 	rawCommission = []string{
 		"id", "transaction_id", "transaction_at", "affiliate_id", "kind", "plan_id", "rule", "level",
@@ -172,7 +172,7 @@ func (m *market) ready(n int) (rows, lines [][]any) {
 		id, at := uuid.Must(uuid.NewV7()), e.At.UTC().Truncate(time.Microsecond)
 		rows = append(rows, []any{
 			pg.ID(id), pg.ID(e.AffiliateID), string(e.Type), pg.Numeric(e.Amount), pg.Numeric(e.Amount), e.Currency, "processed",
-			e.SourceTable, e.OriginalID, at, at, at, m.order.Add(1),
+			e.SourceTable, e.OriginalID, at, at, at, m.order.Add(1), int64(1),
 		})
 		outcome, err := commission.Rate(commission.Input{Plan: m.plan, Event: e, Upline: upline[e.AffiliateID]}, nil)
 		if err != nil {

@@ -108,7 +108,7 @@ func (p *Program) openClosing(ctx context.Context, d commission.Due) (commission
 	if _, err := d.Follow(last, 0, p.instant()); err != nil {
 		return commission.Closing{}, err
 	}
-	seq, err := p.settled(ctx)
+	seq, err := p.settled(ctx, p.db)
 	if err != nil {
 		return commission.Closing{}, err
 	}
@@ -256,9 +256,4 @@ func (p *Program) snapshot(ctx context.Context, read func(db pg.DB) error) error
 		return err
 	}
 	return read(db)
-}
-
-// settled is the barrier: TODO replaced at merge.
-func (p *Program) settled(ctx context.Context) (seq int64, err error) {
-	return seq, p.db.QueryRow(ctx, "select nextval('fature.rated_seq')").Scan(&seq)
 }

@@ -134,8 +134,8 @@ type guest struct {
 var guests = []guest{
 	{"hierarchy", "affiliates", []string{"parent_id", "level", "updated_at"}, "an affiliate's place is the tree's, and uplines are read with their standing"},
 	{"affiliate", "transactions", nil, "since when the customers of transactions that are taken back had an owner"},
-	{"commission", "affiliates", nil, "an assignment asks whether its affiliate is there, and a payout whether it is active"},
-	{"commission", "transactions", nil, "a line is voided under the lock of its transaction, with the lines of its refunds; a period is closed on the sums of its transactions"},
+	{"commission", "affiliates", nil, "an assignment asks whether its affiliate is there, a payout whether it is active, and a refund what its affiliate is"},
+	{"commission", "transactions", nil, "a line is voided under the lock of its transaction, with the lines of its refunds; a period is closed on the sums of its transactions; whose is what a refund takes back"},
 	{"commission", "transaction_keys", nil, "a simulation asks whether a month was dropped"},
 	{"", "affiliates", []string{"lifetime_volume", "lifetime_commissions", "updated_at"}, "the fold brings the totals"},
 	{"", "transactions", nil, "Verify compares the totals and the audit with them"},

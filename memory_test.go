@@ -7,11 +7,14 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/shopspring/decimal"
 	"github.com/stretchr/testify/require"
 
 	"github.com/fature/fature"
+	"github.com/fature/fature/affiliate"
+	"github.com/fature/fature/commission"
 	"github.com/fature/fature/internal/fault"
 	"github.com/fature/fature/internal/scenario"
 	"github.com/fature/fature/internal/testenv"
@@ -222,6 +225,72 @@ func TestRefundGivesRoomBack(t *testing.T) {
 	w.WantLines("bia sale/0 50.00", "ana sale/1 30.00") // July was untouched
 	w.Sale("bia", "400.00", scenario.At(scenario.Now))
 	w.WantLines("bia sale/0 20.00", "ana sale/1 20.00") // and June has 20.00 and 20.00 of room
+	w.Verify()
+	w.Replay()
+}
+
+// A refund is rated by the plan of its sale, and counts under the one in force
+// at its own time: its affiliate's own, its category's, or the default.
+func TestRefundHasItsOwnPlan(t *testing.T) {
+	t.Parallel()
+	w := scenario.New(t)
+	bia := w.Affiliate("bia", scenario.Category(affiliate.VIP))
+	w.Affiliate("caio")
+	w.Affiliate("dani")
+	july, august := scenario.Now.AddDate(0, 1, 0), scenario.Now.AddDate(0, 2, 0)
+	publish := func(percent string, whom func(uuid.UUID) commission.Assignment, from time.Time) uuid.UUID {
+		plan := w.Publish(fmt.Sprintf(`{"rules": [{"id": "sale", "on": ["sale"], "pay": {"percent": "%s"}}]}`, percent))
+		require.NoError(t, w.Program.Plans.Assign(t.Context(), whom(plan.ID).Since(from)))
+		return plan.ID
+	}
+	forVIP := func(id uuid.UUID) commission.Assignment { return commission.ForCategory(affiliate.VIP, id) }
+	forDani := func(id uuid.UUID) commission.Assignment { return commission.ForAffiliate(w.ID("dani"), id) }
+	june := publish("10", commission.Default, scenario.Now)
+	later, vip, own := publish("1", commission.Default, july), publish("2", forVIP, july), publish("3", forDani, july)
+	plans := map[string]uuid.UUID{"bia": vip, "caio": later, "dani": own}
+
+	w.SetNow(august)
+	for name := range plans {
+		w.Sale(name, "100.00", scenario.Key(name), scenario.At(scenario.Now))
+		w.Sale(name, "100.00", scenario.Key(name+" early"), scenario.At(scenario.Now.Add(-time.Hour)))
+	}
+	back := func(key, id string, at time.Time) transaction.Event {
+		e := refund(transaction.Key{SourceTable: "orders", OriginalID: key}, "10.00", id)
+		e.At = at
+		return e
+	}
+	for name, plan := range plans {
+		results := w.Record(
+			back(name, "1 "+name, july.Add(-time.Hour)), back(name, "2 "+name, july),
+			back(name+" early", "3 "+name, august), back(name+" early", "4 "+name, scenario.Now.Add(-time.Minute)),
+			w.Event(name, transaction.Sale, "100.00", scenario.Key(name+" too"), scenario.At(scenario.Now)), back(name+" too", "5 "+name, august))
+		w.WantLines(name+" sale/0 -1.00", name+" sale/0 -1.00", name+" sale/0 10.00", name+" sale/0 -1.00")
+		for i, want := range []*uuid.UUID{&june, &plan, &plan, nil, &june, &plan} {
+			require.Equal(t, want, w.Get(results[i]).PlanID, "%s %d", name, i)
+			require.Equal(t, want, results[i].Transaction.PlanID)
+		}
+	}
+
+	// Those of one affiliate and of several, by id, after its category changed.
+	_, err := w.Program.Affiliates.Update(t.Context(), bia.ID, affiliate.Change{Category: affiliate.Standard})
+	require.NoError(t, err)
+	known := w.Record(w.Event("bia", transaction.Sale, "1.00", scenario.At(scenario.Now)), w.Event("dani", transaction.Sale, "1.00", scenario.At(scenario.Now)))
+	var both []transaction.Event
+	for _, r := range known {
+		both = append(both, transaction.Event{Type: transaction.Chargeback, Amount: r.Transaction.Amount, Reverses: r.Transaction.ID})
+	}
+	results := w.Record(both...)
+	require.Equal(t, later, *results[0].Transaction.PlanID)
+	require.Equal(t, own, *results[1].Transaction.PlanID)
+
+	// Nobody counts what was blocked.
+	blocked := scenario.Customer(bia.UserID.String())
+	w.Sale("bia", "10.00", scenario.Key("blocked"), blocked)
+	w.WantSkipped("self_referral")
+	results = w.Record(back("blocked", "6", time.Time{}), w.Event("bia", transaction.Sale, "10.00", scenario.Key("blocked too"), blocked), back("blocked too", "7", time.Time{}))
+	for _, r := range results {
+		require.Nil(t, r.Transaction.PlanID)
+	}
 	w.Verify()
 	w.Replay()
 }

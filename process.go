@@ -61,6 +61,7 @@ func (p *Program) process(ctx context.Context, tx pg.DB, rows []transaction.Tran
 	if p.Plans.AskAttribution() {
 		s.lock(&read)
 	}
+	transaction.QueueRating(&read)
 	s.queue(&read, nil)
 	s.knownSelves()
 	if err := pg.Send(ctx, tx, &read); err != nil {

@@ -64,6 +64,9 @@ func (r *recording) claim(ctx context.Context, tx *pg.Tx, attributions []attribu
 	if r.p.Plans.AskAttribution() {
 		s.lock(&b)
 	}
+	if len(s.rows)+len(attributions) > 0 {
+		transaction.QueueRating(&b) // an owner has a place in the order of rating too
+	}
 	owners := queueAttributions(&b, attributions)
 	s.queue(&b, c.asked)
 	before.queue(&b, c.repeated)

@@ -92,13 +92,21 @@ func (r *recording) readOriginals(ctx context.Context, tx *pg.Tx, s *standing) e
 func (s *standing) readOriginals(ctx context.Context, tx pg.DB, ids []uuid.UUID, at []time.Time) error {
 	var found stored
 	var refunded []transaction.Refunded
+	var earners []commission.Member
 	var b pgx.Batch
 	transaction.QueueOriginals(&b, &found.rows, &refunded, ids, at)
 	commission.QueueLines(&b, &found.lines, ids, at)
 	attributed := map[uuid.UUID]time.Time{}
 	affiliate.QueueAttributedThen(&b, attributed, ids, at)
+	commission.QueueAssignmentsOf(&b, s.assignments, ids, at)
+	commission.QueueEarners(&b, &earners, ids, at)
 	if err := pg.Send(ctx, tx, &b); err != nil {
 		return err
+	}
+	for _, m := range earners {
+		if len(s.uplines[m.ID]) == 0 {
+			s.uplines[m.ID] = []commission.Member{m} // no more is asked where lines are only reversed
+		}
 	}
 	known, err := found.results()
 	if err != nil {

@@ -39,7 +39,7 @@ type standing struct {
 
 // queue reads the uplines and plans of the affiliates, since when there are the
 // customers, and who the affiliates are that are asked for; and draws the places
-// in the order of rating.
+// in the order of rating, which transaction.QueueRating comes before.
 func (s *standing) queue(b *pgx.Batch, asked []uuid.UUID) {
 	s.assignments, s.attributed, s.facts, s.changed = commission.Assignments{}, map[string]time.Time{}, commission.Facts{}, commission.Facts{}
 	var ids []uuid.UUID
@@ -48,8 +48,10 @@ func (s *standing) queue(b *pgx.Batch, asked []uuid.UUID) {
 			ids = append(ids, t.AffiliateID)
 		}
 	}
-	if len(ids) > 0 {
+	if len(s.rows) > 0 {
 		hierarchy.QueueUplines(b, &s.lines, ids)
+	}
+	if len(ids) > 0 {
 		commission.QueueAssignments(b, s.assignments, ids)
 	}
 	if customers := s.customers(); len(customers) > 0 {
@@ -139,6 +141,11 @@ func (s *standing) planOf(t *transaction.Transaction) uuid.UUID {
 		}
 		return uuid.Nil
 	}
+	return s.inForce(t)
+}
+
+// inForce is the plan in force for the transaction's affiliate at its time.
+func (s *standing) inForce(t *transaction.Transaction) uuid.UUID {
 	upline := s.uplines[t.AffiliateID]
 	if len(upline) == 0 {
 		return uuid.Nil
@@ -172,7 +179,8 @@ func (s *standing) rated(t *transaction.Transaction, policy SelfReferral, now ti
 	if t.ReversesID != nil {
 		s.originals[*t.ReversesID].took(t)
 	}
-	t.Status, t.RatedAt, t.RatedSeq = transaction.Processed, &now, &s.seqs[0]
+	seen := s.lines.Seen
+	t.Status, t.RatedAt, t.RatedSeq, t.SeenSeq = transaction.Processed, &now, &s.seqs[0], &seen
 	s.seqs = s.seqs[1:]
 	if len(outcome.Skipped) > 0 {
 		if t.Skipped, err = json.Marshal(outcome.Skipped); err != nil {
@@ -193,7 +201,10 @@ func (s *standing) rate(t *transaction.Transaction, in commission.Input, policy 
 	if self && policy == BlockSelfReferral {
 		return commission.Outcome{Skipped: selfReferred}, nil
 	}
-	if in.Plan != nil && in.Original == nil {
+	switch {
+	case in.Original != nil:
+		t.PlanID = s.ownPlan(t, in.Original)
+	case in.Plan != nil:
 		t.PlanID = &in.Plan.ID
 	}
 	outcome, err := commission.Rate(in, s.facts)
@@ -203,6 +214,18 @@ func (s *standing) rate(t *transaction.Transaction, in commission.Input, policy 
 		}
 	}
 	return outcome, err
+}
+
+// ownPlan is the plan of an event that takes another back: that in force at its
+// own time, which counts it, and not that of the other, by which it is rated.
+// Where the other was blocked neither counts.
+func (s *standing) ownPlan(t *transaction.Transaction, of *commission.Original) *uuid.UUID {
+	blocked := func(k commission.Skip) bool { return k.Reason == commission.ReasonSelfReferral }
+	id := s.inForce(t)
+	if id == uuid.Nil || slices.ContainsFunc(of.Skipped, blocked) {
+		return nil
+	}
+	return &id
 }
 
 // readPlans reads the plans that apply, most often out of memory, and tells which

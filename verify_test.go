@@ -61,8 +61,8 @@ var corruptions = []struct{ finds, what, sql string }{
 		insert into fature.transactions (id, affiliate_id, type, amount, volume, currency, status, created_at)
 		select id, affiliate_id, type, amount, volume, currency, 'pending', '2025-05-01+00' from fature.transactions where original_id = '1' returning id`},
 	{"T4", "more is taken back than there was", `
-		insert into fature.transactions (affiliate_id, type, amount, volume, currency, status, created_at, rated_seq, reverses_id, reverses_at)
-		select affiliate_id, 'refund', amount + 0.01, 0, currency, 'processed', created_at, nextval('fature.rated_seq'), id, created_at
+		insert into fature.transactions (affiliate_id, type, amount, volume, currency, status, created_at, rated_seq, seen_seq, reverses_id, reverses_at)
+		select affiliate_id, 'refund', amount + 0.01, 0, currency, 'processed', created_at, nextval('fature.rated_seq'), 0, id, created_at
 		from fature.transactions where original_id = '1' returning reverses_id`},
 	{"T4", "a refund comes before its sale", `
 		insert into fature.transactions (affiliate_id, type, amount, volume, currency, status, created_at, reverses_id, reverses_at)
@@ -86,7 +86,7 @@ var corruptions = []struct{ finds, what, sql string }{
 			amount, final_amount, currency, status, available_at, calculation from pg_temp.line returning transaction_id`},
 	{"C2", "a line has no transaction", `update fature.commissions set transaction_id = gen_random_uuid() where id = (select id from pg_temp.line) returning id`},
 	{"C2", "a line's transaction was not processed", `
-		update fature.transactions set status = 'failed', rated_seq = null where id = (select transaction_id from pg_temp.line);
+		update fature.transactions set status = 'failed', rated_seq = null, seen_seq = null where id = (select transaction_id from pg_temp.line);
 		select id from pg_temp.line`},
 	{"C3", "a line went to a stranger", `
 		update fature.commissions set affiliate_id = pg_temp.of('eva') where id = (select id from pg_temp.line) returning id`},

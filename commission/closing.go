@@ -599,7 +599,7 @@ func (w *working) settleAccount(a *Account) error {
 func (w *working) post(a *Account, s *Settlement) error {
 	last, f := a.last(), s.Footing
 	out := Settled{Skipped: s.Skipped, Statement: Statement{
-		ID: pg.NewID(), ClosingID: w.closing.ID, AffiliateID: a.Upline[0].ID, Plan: w.Plan, PlanID: last.ID, Rule: a.Rule, Split: a.Split,
+		ID: pg.NewID(), SeenSeq: w.lines.Seen, ClosingID: w.closing.ID, AffiliateID: a.Upline[0].ID, Plan: w.Plan, PlanID: last.ID, Rule: a.Rule, Split: a.Split,
 		Period: w.Period, Name: w.Name, From: w.closing.From, To: w.closing.To, Carry: s.Closing.Of,
 		Opening: f.Opening, Base: f.Base(), Commission: f.Commission, Payable: f.Payable, Closing: f.Closing, Unrecouped: f.Rest,
 		Currency: last.Currency, Footing: f, ClosedAt: w.now, Customers: s.Closing.Customers,

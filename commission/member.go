@@ -1,17 +1,26 @@
 package commission
 
 import (
+	"time"
+
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/fature/fature/affiliate"
 	"github.com/fature/fature/hierarchy"
+	"github.com/fature/fature/internal/pg"
 )
 
 // Member is one place in the upline of an event, as it is at rating.
 type Member struct {
-	ID       uuid.UUID
-	Active   bool
-	Category affiliate.Category
+	ID       uuid.UUID          `db:"id"`
+	Active   bool               `db:"active"`
+	Category affiliate.Category `db:"category"`
+}
+
+// QueueEarners reads the affiliates of transactions, each alone, as they are.
+func QueueEarners(b *pgx.Batch, into *[]Member, transactions []uuid.UUID, at []time.Time) {
+	pg.Queue(b, into, selectEarners, transactions, at)
 }
 
 // Members are an affiliate and its ancestors, nearest first, as they were read.
@@ -19,10 +28,19 @@ func Members(lines *hierarchy.Uplines, id uuid.UUID) []Member {
 	ids := lines.Of(id)
 	upline := make([]Member, len(ids))
 	for i, id := range ids {
-		standing := lines.Standing(id)
-		upline[i] = Member{
-			ID: id, Active: standing.Status == string(affiliate.Active), Category: affiliate.Category(standing.Category),
-		}
+		upline[i] = newMember(id, lines.Standing(id))
 	}
 	return upline
+}
+
+// PastMembers are an affiliate and its ancestors, nearest first, as of an entry
+// of their history.
+func PastMembers(past *hierarchy.Past, id uuid.UUID, seen int64) []Member {
+	upline := make([]Member, 0, 16)
+	past.Upline(id, seen, func(id uuid.UUID, s hierarchy.Standing) { upline = append(upline, newMember(id, s)) })
+	return upline
+}
+
+func newMember(id uuid.UUID, s hierarchy.Standing) Member {
+	return Member{ID: id, Active: s.Status == string(affiliate.Active), Category: affiliate.Category(s.Category)}
 }

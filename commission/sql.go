@@ -37,6 +37,19 @@ const (
 		select scope, scope_id, plan_id, from_at from fature.plan_assignments
 		where scope <> 'affiliate' or scope = 'affiliate' and scope_id = any($1)
 		order by scope, scope_id, from_at`
+
+	selectAssignmentsOf = `
+		select scope, scope_id, plan_id, from_at from fature.plan_assignments
+		where scope <> 'affiliate' or scope = 'affiliate' and scope_id in (
+			select affiliate_id::text from fature.transactions
+			where (id, created_at) in (select * from unnest($1::uuid[], $2::timestamptz[])) and created_at = any($2))
+		order by scope, scope_id, from_at`
+
+	selectEarners = `
+		select a.id, a.status = 'active' as active, a.category::text from fature.affiliates a
+		where a.id in (
+			select affiliate_id from fature.transactions
+			where (id, created_at) in (select * from unnest($1::uuid[], $2::timestamptz[])) and created_at = any($2))`
 )
 
 const (

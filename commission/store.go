@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -291,14 +292,25 @@ func QueueAssignments(b *pgx.Batch, into Assignments, affiliates []uuid.UUID) {
 	for i, id := range affiliates {
 		ids[i] = id.String()
 	}
-	b.Queue(selectAssignments, ids).Query(func(rows pgx.Rows) error {
-		list, err := pgx.CollectRows(rows, pgx.RowToStructByName[Assignment])
-		for _, a := range list {
-			whom := Assignment{Scope: a.Scope, For: a.For}
-			into[whom] = append(into[whom], a)
-		}
-		return err
-	})
+	b.Queue(selectAssignments, ids).Query(into.read)
+}
+
+// QueueAssignmentsOf is QueueAssignments for the affiliates of transactions, of
+// which only the id and the time are known.
+func QueueAssignmentsOf(b *pgx.Batch, into Assignments, transactions []uuid.UUID, at []time.Time) {
+	b.Queue(selectAssignmentsOf, transactions, at).Query(into.read)
+}
+
+// read takes each scope's assignments for all that are known of it.
+func (all Assignments) read(rows pgx.Rows) error {
+	list, err := pgx.CollectRows(rows, pgx.RowToStructByName[Assignment])
+	read := Assignments{}
+	for _, a := range list {
+		whom := Assignment{Scope: a.Scope, For: a.For}
+		read[whom] = append(read[whom], a)
+	}
+	maps.Copy(all, read)
+	return err
 }
 
 // Plan is the id of the plan that applies to an affiliate at a time: zero

@@ -69,8 +69,13 @@ func linesOf(links []link) map[uuid.UUID][]Relative {
 	return lines
 }
 
-// Uplines are who stands above affiliates, with what a rating asks about them.
+// Uplines are who stands above affiliates, with what a rating asks about them,
+// at one moment.
 type Uplines struct {
+	// Seen is the newest seq of the history at that moment, by which Past gives
+	// the same uplines later.
+	Seen int64
+
 	lines  map[uuid.UUID][]byte // ids one after the other: the affiliate's own, then its ancestors', nearest first
 	others map[uuid.UUID]Standing
 }
@@ -110,17 +115,17 @@ func QueueUplines(b *pgx.Batch, into *Uplines, ids []uuid.UUID) {
 	b.Queue(selectLines, ids).Query(func(rows pgx.Rows) error {
 		var id uuid.UUID
 		var line []byte
-		_, err := pgx.ForEachRow(rows, []any{(*[16]byte)(&id), &line}, func() error {
-			into.lines[id] = line
-			return nil
-		})
-		return err
-	})
-	b.Queue(selectStandings, ids).Query(func(rows pgx.Rows) error {
-		var id uuid.UUID
 		var s Standing
-		_, err := pgx.ForEachRow(rows, []any{(*[16]byte)(&id), &s.Status, &s.Category}, func() error {
-			into.others[id] = s
+		var seen int64
+		_, err := pgx.ForEachRow(rows, []any{(*[16]byte)(&id), &line, &s.Status, &s.Category, &seen}, func() error {
+			switch {
+			case id == uuid.Nil:
+				into.Seen = seen
+			case len(line) > 0:
+				into.lines[id] = line
+			default:
+				into.others[id] = s
+			}
 			return nil
 		})
 		return err

@@ -83,16 +83,24 @@ const (
 		from fature.affiliate_hierarchy
 		where descendant_id = any($1) order by descendant_id, level_difference`
 
-	// Bytes, because reading 10,000 ids one by one takes longer than finding them.
+	// One statement, that all of it is of one moment; a row of nobody tells which.
+	// Lines are bytes, because reading 10,000 ids one by one takes longer than
+	// finding them. The standings are those that are not as most are;
+	// idx_affiliates_standing has only them.
 	selectLines = `
-		select descendant_id, string_agg(uuid_send(ancestor_id), '' order by level_difference)
-		from fature.affiliate_hierarchy where descendant_id = any($1) group by descendant_id`
-
-	// Those that are not as most are; idx_affiliates_standing has only them.
-	selectStandings = `
-		select id, status::text, category::text from fature.affiliates
+		select '00000000-0000-0000-0000-000000000000'::uuid as id, ''::bytea as line, '' as status, '' as category,
+			coalesce(max(seq), 0) as seen
+		from fature.affiliate_history
+		union all
+		select descendant_id, string_agg(uuid_send(ancestor_id), '' order by level_difference), '', '', 0
+		from fature.affiliate_hierarchy where descendant_id = any($1) group by descendant_id
+		union all
+		select id, '', status::text, category::text, 0 from fature.affiliates
 		where (status <> 'active' or category <> 'standard')
 			and id in (select ancestor_id from fature.affiliate_hierarchy where descendant_id = any($1))`
+
+	selectPast = `
+		select seq, affiliate_id, parent_id, status::text, category::text from fature.affiliate_history order by seq`
 
 	selectDownline = `
 		select descendant_id as id, level_difference as level

@@ -32,9 +32,9 @@ func TestStatisticsAreNotMultiplied(t *testing.T) {
 		from (values ('ana', 'ana', 0), ('bia', 'bia', 0), ('caio', 'caio', 0), ('duda', 'duda', 0),
 			('ana', 'bia', 1), ('ana', 'caio', 1), ('bia', 'duda', 1), ('ana', 'duda', 2)) v (a, d, n);
 
-		insert into fature.transactions (affiliate_id, customer_id, type, amount, volume, currency, status, created_at, rated_seq)
+		insert into fature.transactions (affiliate_id, customer_id, type, amount, volume, currency, status, created_at, rated_seq, seen_seq)
 		select pg_temp.id(n), customer, type::fature.transaction_type, amount, volume, 'BRL',
-			status::fature.transaction_status, now(), case status when 'processed' then row_number() over () end
+			status::fature.transaction_status, now(), case status when 'processed' then row_number() over () end, case status when 'processed' then 0 end
 		from (values
 			('ana', 'c1', 'sale', 100, 100, 'processed'), ('ana', 'c1', 'sale', 50, 50, 'processed'),
 			('bia', 'c2', 'deposit', 10, 10, 'processed'), ('bia', 'c2', 'deposit', 20, 20, 'processed'),

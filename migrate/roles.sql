@@ -31,7 +31,7 @@ grant update (parent_id, referral_code, category, status, level, lifetime_volume
 	on fature.affiliates to fature_app;
 grant update (code, retired_at) on fature.referral_codes to fature_app;
 grant update (attributed_at) on fature.customers to fature_app;
-grant update (status, plan_id, skipped, rated_at, rated_seq) on fature.transactions to fature_app;
+grant update (status, plan_id, skipped, rated_at, rated_seq, seen_seq) on fature.transactions to fature_app;
 grant update (status, available_at, payout_id, note) on fature.commissions to fature_app;
 grant update (status, external_id, reason, approved_at, sent_at, paid_at, ended_at) on fature.payouts to fature_app;
 grant update (count, first_at, total, posted) on fature.rule_counters to fature_app;

@@ -4,7 +4,7 @@ package transaction
 const (
 	columns = `id, affiliate_id, coalesce(customer_id, '') as customer_id, type::text, amount, volume, currency,
 		status::text, reverses_id, reverses_at, plan_id, coalesce(source_table, '') as source_table,
-		coalesce(original_id, '') as original_id, metadata, skipped, created_at, recorded_at, rated_at, rated_seq`
+		coalesce(original_id, '') as original_id, metadata, skipped, created_at, recorded_at, rated_at, rated_seq, seen_seq`
 
 	selectTransaction = `select ` + columns + ` from fature.transactions where id = $1`
 
@@ -34,7 +34,19 @@ const (
 		select * from unnest($1::text[], $2::text[], $3::uuid[], $4::timestamptz[], $5::bytea[])
 		on conflict (source_table, original_id) do nothing`
 
+	// Shared by all who draw, and nobody asks for it alone: it makes them seen.
+	shareRating = `select pg_advisory_xact_lock_shared(hashtextextended('fature.rating', 0))`
+
 	drawSeq = `select nextval('fature.rated_seq') from generate_series(1, $1)`
+
+	// A lock of one bigint is shown in two halves. A prepared transaction has no
+	// pid. One's own is left out: what it has drawn, it sees.
+	selectRaters = `
+		select coalesce(l.pid, 0) as pid, l.virtualtransaction as transaction
+		from pg_locks l, hashtextextended('fature.rating', 0) n
+		where l.locktype = 'advisory' and l.granted and l.pid is distinct from pg_backend_pid()
+			and l.database = (select oid from pg_database where datname = current_database())
+			and (l.classid, l.objid, l.objsubid) = ((n >> 32 & 4294967295)::oid, (n & 4294967295)::oid, 1)`
 
 	selectStored = `
 		select ` + columns + ` from fature.transactions
@@ -62,16 +74,16 @@ const (
 
 	insertTransactions = `
 		insert into fature.transactions (id, affiliate_id, customer_id, type, amount, volume, currency, status,
-			reverses_id, reverses_at, plan_id, source_table, original_id, metadata, skipped, created_at, recorded_at, rated_at, rated_seq)
+			reverses_id, reverses_at, plan_id, source_table, original_id, metadata, skipped, created_at, recorded_at, rated_at, rated_seq, seen_seq)
 		select id, affiliate_id, customer_id, type::fature.transaction_type, amount, volume, currency,
 			status::fature.transaction_status, reverses_id, reverses_at, plan_id, source_table, original_id, metadata::jsonb, skipped::jsonb,
-			created_at, recorded_at, rated_at, rated_seq
+			created_at, recorded_at, rated_at, rated_seq, seen_seq
 		from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::numeric[], $6::numeric[], $7::text[], $8::text[],
 			$9::uuid[], $10::timestamptz[], $11::uuid[],
 			$12::text[], $13::text[], $14::text[], $15::text[], $16::timestamptz[], $17::timestamptz[], $18::timestamptz[],
-			$19::bigint[])
+			$19::bigint[], $20::bigint[])
 			as t (id, affiliate_id, customer_id, type, amount, volume, currency, status,
-			reverses_id, reverses_at, plan_id, source_table, original_id, metadata, skipped, created_at, recorded_at, rated_at, rated_seq)`
+			reverses_id, reverses_at, plan_id, source_table, original_id, metadata, skipped, created_at, recorded_at, rated_at, rated_seq, seen_seq)`
 
 	claimPending = `
 		select ` + columns + ` from fature.transactions
@@ -80,9 +92,9 @@ const (
 	updateRated = `
 		update fature.transactions t
 		set status = r.status::fature.transaction_status, plan_id = r.plan_id, skipped = r.skipped::jsonb,
-			rated_at = r.rated_at, rated_seq = r.rated_seq
-		from unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::text[], $5::timestamptz[], $6::bigint[], $7::uuid[])
-			as r (id, created_at, status, skipped, rated_at, rated_seq, plan_id)
+			rated_at = r.rated_at, rated_seq = r.rated_seq, seen_seq = r.seen_seq
+		from unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::text[], $5::timestamptz[], $6::bigint[], $7::uuid[], $8::bigint[])
+			as r (id, created_at, status, skipped, rated_at, rated_seq, plan_id, seen_seq)
 		where (t.id, t.created_at) = (r.id, r.created_at)`
 
 	// No key of a month: failed ones are few, and their ids say little of when.

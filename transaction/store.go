@@ -49,7 +49,7 @@ type Transaction struct {
 	Status      Status          `db:"status"`
 	ReversesID  *uuid.UUID      `db:"reverses_id"`
 	ReversesAt  *time.Time      `db:"reverses_at"`
-	PlanID      *uuid.UUID      `db:"plan_id"` // that it was rated by; nil where none was in force
+	PlanID      *uuid.UUID      `db:"plan_id"` // in force when it happened; a reversal is rated by that of what it takes back
 	SourceTable string          `db:"source_table"`
 	OriginalID  string          `db:"original_id"`
 	Metadata    map[string]any  `db:"metadata"`
@@ -58,6 +58,7 @@ type Transaction struct {
 	RecordedAt  time.Time       `db:"recorded_at"`
 	RatedAt     *time.Time      `db:"rated_at"`
 	RatedSeq    *int64          `db:"rated_seq"` // its place in the order of rating
+	SeenSeq     *int64          `db:"seen_seq"`  // what the rating saw of the tree, for hierarchy.Past
 }
 
 // Event is the event that the transaction records, as it resolved.

@@ -195,6 +195,8 @@ func TestRecordedForEver(t *testing.T) {
 		"update fature.transactions set metadata = '{}'",
 		"update fature.transactions set created_at = created_at + interval '1 second'",
 		"update fature.transactions set original_id = '2'",
+		"update fature.transactions set seen_seq = 1",
+		"update fature.transactions set rated_seq = null, seen_seq = null, status = 'failed'",
 		"delete from fature.transactions",
 		"truncate fature.transactions",
 		"update fature.transaction_keys set digest = ''",
@@ -208,6 +210,10 @@ func TestRecordedForEver(t *testing.T) {
 			select affiliate_id, type, 'NaN', 0, currency, 'failed', created_at from fature.transactions`: "transactions_amount_check",
 		`insert into fature.transactions (affiliate_id, type, amount, volume, currency, status, created_at)
 			select affiliate_id, type, -1, 0, currency, 'failed', created_at from fature.transactions`: "transactions_amount_check",
+		`insert into fature.transactions (affiliate_id, type, amount, volume, currency, status, created_at, rated_seq)
+			select affiliate_id, type, 1, 0, currency, 'processed', created_at, 1 from fature.transactions`: "transactions_rated_check",
+		`insert into fature.transactions (affiliate_id, type, amount, volume, currency, status, created_at, seen_seq)
+			select affiliate_id, type, 1, 0, currency, 'failed', created_at, 1 from fature.transactions`: "transactions_rated_check",
 	} {
 		_, err := w.Pool.Exec(t.Context(), sql)
 		require.ErrorContains(t, err, constraint, sql)

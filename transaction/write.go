@@ -59,8 +59,31 @@ func QueueClaim(b *pgx.Batch, taken *int64, claims []Claim) {
 	})
 }
 
+// QueueRating makes a transaction one of the Raters until it ends. It goes
+// before all that draws places in the order of rating.
+func QueueRating(b *pgx.Batch) { b.Queue(shareRating) }
+
 // QueueSeqs draws n places in the order of rating, in order.
 func QueueSeqs(b *pgx.Batch, into *[]int64, n int) { pg.QueueColumn(b, into, drawSeq, n) }
+
+// DrawSeq draws one place in the order of rating, which nothing takes: what was
+// drawn before is less, what is drawn after is more.
+func DrawSeq(ctx context.Context, db pg.DB) (seq int64, err error) {
+	err = db.QueryRow(ctx, drawSeq, 1).Scan(&seq)
+	return seq, err
+}
+
+// Rater is a transaction under way that has drawn places in the order of
+// rating, or is about to.
+type Rater struct {
+	PID         int32  `db:"pid"`         // 0 where it is prepared for a commit in two phases
+	Transaction string `db:"transaction"` // its virtual id
+}
+
+// Raters are the others under way in the database.
+func Raters(ctx context.Context, db pg.DB) ([]Rater, error) {
+	return pg.All[Rater](ctx, db, selectRaters)
+}
 
 // QueueStored reads transactions by id and time.
 func QueueStored(b *pgx.Batch, into *[]Transaction, ids []uuid.UUID, at []time.Time) {
@@ -95,7 +118,7 @@ func QueueReversed(b *pgx.Batch, ids []uuid.UUID, at []time.Time) { b.Queue(upda
 // insertColumns are the columns of a new transaction, in the order of values.
 var insertColumns = []string{
 	"id", "affiliate_id", "customer_id", "type", "amount", "volume", "currency", "status",
-	"reverses_id", "reverses_at", "plan_id", "source_table", "original_id", "metadata", "skipped", "created_at", "recorded_at", "rated_at", "rated_seq",
+	"reverses_id", "reverses_at", "plan_id", "source_table", "original_id", "metadata", "skipped", "created_at", "recorded_at", "rated_at", "rated_seq", "seen_seq",
 }
 
 func (t *Transaction) values() ([]any, error) {
@@ -106,7 +129,7 @@ func (t *Transaction) values() ([]any, error) {
 	return []any{
 		pg.ID(t.ID), pg.ID(t.AffiliateID), nilText(t.CustomerID), string(t.Type), pg.Numeric(t.Amount), pg.Numeric(t.Volume), t.Currency, string(t.Status),
 		pg.IDOrNull(t.ReversesID), t.ReversesAt, pg.IDOrNull(t.PlanID), nilText(t.SourceTable), nilText(t.OriginalID), metadata, nilText(string(t.Skipped)), t.CreatedAt,
-		t.RecordedAt, t.RatedAt, t.RatedSeq,
+		t.RecordedAt, t.RatedAt, t.RatedSeq, t.SeenSeq,
 	}, nil
 }
 
@@ -149,12 +172,12 @@ func ClaimPending(ctx context.Context, tx pg.DB, limit int) ([]Transaction, erro
 func QueueRated(b *pgx.Batch, list []Transaction) {
 	n := len(list)
 	ids, at, status, skipped := make([]uuid.UUID, n), make([]time.Time, n), make([]string, n), make([]*string, n)
-	rated, seqs, plans := make([]*time.Time, n), make([]*int64, n), make([]*uuid.UUID, n)
+	rated, seqs, seen, plans := make([]*time.Time, n), make([]*int64, n), make([]*int64, n), make([]*uuid.UUID, n)
 	for i, t := range list {
 		ids[i], at[i], status[i], skipped[i] = t.ID, t.CreatedAt, string(t.Status), nilText(string(t.Skipped))
-		rated[i], seqs[i], plans[i] = t.RatedAt, t.RatedSeq, t.PlanID
+		rated[i], seqs[i], seen[i], plans[i] = t.RatedAt, t.RatedSeq, t.SeenSeq, t.PlanID
 	}
-	b.Queue(updateRated, ids, at, status, skipped, rated, seqs, plans)
+	b.Queue(updateRated, ids, at, status, skipped, rated, seqs, plans, seen)
 }
 
 // Differs names the first field in which an event differs from the

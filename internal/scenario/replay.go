@@ -49,7 +49,7 @@ type replay struct {
 
 func (r *replay) rate(row transaction.Transaction) {
 	in := commission.Input{Event: row.Event(), Upline: r.upline(row.AffiliateID)}
-	if row.PlanID != nil {
+	if row.PlanID != nil && row.ReversesID == nil {
 		var err error
 		in.Plan, err = r.Program.Plans.Get(r.t.Context(), *row.PlanID)
 		require.NoError(r.t, err)

@@ -16,7 +16,10 @@ create table fature.transactions (
 	status       fature.transaction_status not null,
 	reverses_id  uuid,
 	reverses_at  timestamptz,
-	plan_id      uuid, -- that it was rated by
+	-- In force for the affiliate when it happened, and what it was rated by. A
+	-- reversal is rated by that of what it takes back, and has its own here all
+	-- the same, for the periods that count it. None where a self-referral was blocked.
+	plan_id      uuid,
 	source_table text,
 	original_id  text,
 	metadata     jsonb,
@@ -26,11 +29,18 @@ create table fature.transactions (
 	recorded_at  timestamptz not null default clock_timestamp(),
 	rated_at     timestamptz,
 	rated_seq    bigint,
+	-- The newest affiliate_history.seq that the rating could see, by the snapshot
+	-- in which it read its upline: that upline is what hierarchy.Past gives for it.
+	-- Unless two changes of one upline were in flight at once and the one that drew
+	-- its seq first committed last: a rating in between did not see that one, and
+	-- seen_seq, being that of the other, says that it did.
+	seen_seq     bigint,
 	constraint transactions_pkey primary key (id, created_at),
 	constraint transactions_created_at_check check (isfinite(created_at)),
 	constraint transactions_reverses_check check ((reverses_id is null) = (reverses_at is null)),
 	constraint transactions_key_check check ((source_table is null) = (original_id is null)),
-	constraint transactions_rated_check check ((status in ('processed', 'reversed')) = (rated_seq is not null))
+	constraint transactions_rated_check check ((status in ('processed', 'reversed')) = (rated_seq is not null)
+		and (rated_seq is null) = (seen_seq is null))
 ) partition by range (created_at);
 create index idx_transactions_affiliate on fature.transactions (affiliate_id, created_at);
 create index idx_transactions_customer on fature.transactions (customer_id, created_at) where customer_id is not null;
@@ -42,7 +52,7 @@ call fature.audit_table('transactions');
 create trigger fature_immutable before update of affiliate_id, customer_id, type, amount, volume, currency,
 	reverses_id, reverses_at, source_table, original_id, metadata, created_at, recorded_at on fature.transactions
 	for each row execute function fature.refuse('a recorded event never changes');
-create trigger fature_rated before update of plan_id, skipped, rated_at, rated_seq on fature.transactions
+create trigger fature_rated before update of plan_id, skipped, rated_at, rated_seq, seen_seq on fature.transactions
 	for each row when (old.rated_seq is not null) execute function fature.refuse('an event is rated once');
 create trigger fature_keep before delete on fature.transactions
 	for each row execute function fature.refuse('a recorded event is never deleted');

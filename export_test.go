@@ -1,0 +1,6 @@
+package fature
+
+import "context"
+
+// Settled is what a close waits for.
+func (p *Program) Settled(ctx context.Context) (int64, error) { return p.settled(ctx, p.db) }
