@@ -50,7 +50,7 @@ func newHistory(t *testing.T, seed uint64) *history {
 }
 
 func (h *history) join(i int) {
-	name := fmt.Sprintf("a%d", i)
+	name := fmt.Sprintf("ana%d", i)
 	if i > 0 {
 		h.Affiliate(name, scenario.Under(h.names[h.random.IntN(len(h.names))]))
 	} else {
