@@ -99,6 +99,11 @@ func TestPeriodVectors(t *testing.T) {
 // wanted is what the case wants, with its defaults.
 func (c *periodCase) wanted() periodCase {
 	w := periodCase{Statements: c.Statements, Lines: []periodLine{}, Skipped: c.Skipped, Breakage: c.Breakage}
+	for i := range w.Statements {
+		if len(w.Statements[i].Items) == 0 {
+			w.Statements[i].Items = nil
+		}
+	}
 	for _, l := range c.Lines {
 		if l.Final == "" {
 			l.Final = l.Amount
