@@ -198,9 +198,18 @@ func (p *play) want(previewed commission.Previewed) {
 		skip.Capped, _ = decimal.NewFromString(string(s.Capped))
 		skips = append(skips, fmt.Sprint(s.Period, " ", s.Affiliate, " ", p.told(skip)))
 	}
-	require.Equal(p.t, statements, p.closed)
-	require.Equal(p.t, lines, p.lines)
-	require.Equal(p.t, skips, p.skips)
+	p.same("statement", statements, p.closed)
+	p.same("line", lines, p.lines)
+	p.same("skip", skips, p.skips)
+}
+
+// same shows the first difference.
+func (p *play) same(what string, previewed, stored []string) {
+	p.t.Helper()
+	for i := range min(len(previewed), len(stored)) {
+		require.Equal(p.t, previewed[i], stored[i], "%s %d", what, i)
+	}
+	require.Len(p.t, stored, len(previewed), "%ss", what)
 }
 
 // told is JSON in which a number is the same however it is written, without
