@@ -6,6 +6,8 @@ import (
 	"math"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/fature/fature/commission"
 	"github.com/fature/fature/internal/fault"
 	"github.com/fature/fature/internal/partition"
@@ -22,7 +24,8 @@ type ClosedPlan struct {
 // Progress is told how many affiliates of how many are done.
 type Progress func(done, total int)
 
-// lotSize is how many affiliates one transaction of a close settles.
+// lotSize is how many affiliates one transaction of a close settles, but in
+// tests.
 const lotSize = 2_000
 
 // ClosePeriod closes a period for all plans that pay by it: 2025-06, 2025-W23
@@ -127,44 +130,45 @@ func (p *Program) openClosing(ctx context.Context, d commission.Due) (commission
 }
 
 func (p *Program) settleAll(ctx context.Context, d commission.Due, c commission.Closing, progress Progress) error {
-	total, err := p.affiliates(ctx)
+	total, err := p.affiliates(ctx, uuid.Nil, uuid.Max)
 	if err != nil {
 		return err
 	}
-	done := 0
+	t := tally{Progress: progress, total: total}
 	for {
-		n := 0
+		var before uuid.UUID
+		var lot commission.Lot
 		err := pg.InTx(ctx, p.db, func(tx pg.DB) (err error) {
-			n, err = p.settleLot(ctx, tx, d, c)
+			before, lot, err = p.settleLot(ctx, tx, d, c)
 			return err
 		})
-		if err != nil || n == 0 {
-			return err
+		if err == nil && progress != nil {
+			err = p.tell(ctx, &t, before, lot)
 		}
-		if done += n; progress != nil {
-			progress(min(done, total), total)
+		if err != nil || lot.Count == 0 {
+			return err
 		}
 	}
 }
 
-// settleLot settles the next affiliates and tells how many they were: 0 is none
-// left, and the close is done.
-func (p *Program) settleLot(ctx context.Context, tx pg.DB, d commission.Due, c commission.Closing) (int, error) {
+// settleLot settles the next affiliates, those after before. A lot of none is
+// none left, and the close is done.
+func (p *Program) settleLot(ctx context.Context, tx pg.DB, d commission.Due, c commission.Closing) (before uuid.UUID, lot commission.Lot, err error) {
 	// Whoever else closes the period waits here, and goes on after this lot.
-	c, err := commission.LockClosing(ctx, tx, c.ID)
+	c, err = commission.LockClosing(ctx, tx, c.ID)
 	if err != nil || c.ClosedAt != nil {
-		return 0, err
+		return c.DoneTo, lot, err
 	}
 	now := p.instant()
-	lot, err := d.SettleLot(ctx, tx, c, lotSize, nil, now)
+	lot, err = d.SettleLot(ctx, tx, c, p.lot, nil, now)
 	switch {
 	case err != nil:
-		return 0, err
+		return c.DoneTo, lot, err
 	case lot.Count == 0:
-		return 0, commission.FinishClosing(ctx, tx, c.ID, now)
+		return c.DoneTo, lot, commission.FinishClosing(ctx, tx, c.ID, now)
 	}
 	if err := commission.StoreLot(ctx, tx, c, lot); err != nil {
-		return 0, err
+		return c.DoneTo, lot, err
 	}
 	totals := deltas{}
 	for i := range lot.Settled {
@@ -172,14 +176,37 @@ func (p *Program) settleLot(ctx context.Context, tx pg.DB, d commission.Due, c c
 			totals.earn(l.AffiliateID, l.FinalAmount)
 		}
 	}
-	if len(totals) == 0 {
-		return lot.Count, nil
+	if len(totals) > 0 {
+		err = totals.copy(ctx, tx)
 	}
-	return lot.Count, totals.copy(ctx, tx)
+	return c.DoneTo, lot, err
 }
 
-func (p *Program) affiliates(ctx context.Context) (n int, err error) {
-	return n, p.db.QueryRow(ctx, countAffiliates).Scan(&n)
+// tally is how far a close is, with what others have done of it.
+type tally struct {
+	Progress
+	done, total int
+	upTo        uuid.UUID
+}
+
+// tell tells of a lot. What lies between the lot before and this one was done
+// by others, or by an earlier call.
+func (p *Program) tell(ctx context.Context, t *tally, before uuid.UUID, lot commission.Lot) error {
+	if before != t.upTo {
+		n, err := p.affiliates(ctx, t.upTo, before)
+		if err != nil {
+			return err
+		}
+		t.done += n
+	}
+	t.done, t.upTo = t.done+lot.Count, lot.UpTo
+	t.Progress(min(t.done, t.total), t.total)
+	return nil
+}
+
+// affiliates counts those after one, up to another.
+func (p *Program) affiliates(ctx context.Context, after, upTo uuid.UUID) (n int, err error) {
+	return n, p.db.QueryRow(ctx, countAffiliates, after, upTo).Scan(&n)
 }
 
 // PreviewPeriod tells what ClosePeriod would come to now, account by account in
@@ -227,7 +254,7 @@ func (p *Program) previewPlan(ctx context.Context, db pg.DB, d commission.Due, e
 	}
 	memory := commission.Facts{}
 	for {
-		lot, err := d.SettleLot(ctx, db, c, lotSize, memory, p.instant())
+		lot, err := d.SettleLot(ctx, db, c, p.lot, memory, p.instant())
 		if err != nil || lot.Count == 0 {
 			return sums, err
 		}

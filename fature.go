@@ -102,6 +102,7 @@ type Program struct {
 	self     SelfReferral
 	currency *atomic.Pointer[string] // known once it is fixed, for it never changes
 	owned    *pgxpool.Pool           // what Close closes
+	lot      int                     // affiliates that a transaction of a close settles
 }
 
 // New makes a programme over the host's pool. The database must have been
@@ -123,7 +124,7 @@ func New(ctx context.Context, c Config) (*Program, error) {
 	db := pg.In(c.Pool, c.Schema)
 	p := &Program{
 		db: db, log: c.Logger, now: c.Clock, self: cmp.Or(c.SelfReferral, BlockSelfReferral),
-		months: partition.New(db), currency: new(atomic.Pointer[string]),
+		months: partition.New(db), currency: new(atomic.Pointer[string]), lot: lotSize,
 	}
 	p.Hierarchy = hierarchy.New(db, hierarchy.Options{MaxDepth: c.MaxDepth})
 	p.Users, p.Customers = affiliate.NewUsers(db), affiliate.NewCustomers(db)

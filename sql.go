@@ -42,7 +42,7 @@ const (
 	dropLease = `
 		update fature.leases set expires_at = clock_timestamp() where name = $1 and holder = $2`
 
-	countAffiliates = `select count(*) from fature.affiliates`
+	countAffiliates = `select count(*) from fature.affiliates where id > $1 and id <= $2`
 
 	refreshStats = `select fature.refresh_affiliate_stats()`
 )

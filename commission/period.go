@@ -37,7 +37,12 @@ func (r Rule) compilePeriod() periodRule {
 
 // asksWho tells whether the rule's activity is needed customer by customer.
 func (r *periodRule) asksWho() bool {
-	return r.roller.mode != "" || r.tiers != nil && slices.ContainsFunc(r.tiers.steps, func(t tier) bool { return t.active > 0 })
+	return r.roller.mode != "" || r.asksActive()
+}
+
+// asksActive tells whether a step asks for active customers.
+func (r *periodRule) asksActive() bool {
+	return r.tiers != nil && slices.ContainsFunc(r.tiers.steps, func(t tier) bool { return t.active > 0 })
 }
 
 // periodRule finds a rule for periods of a kind, or nil.

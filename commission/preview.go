@@ -181,7 +181,7 @@ func (p *preview) check() {
 		return
 	}
 	for i, v := range p.Plans {
-		plan, err := NewPlan(sampleID(v.Document.Name), i+1, v.Document)
+		plan, err := NewPlan(sampleID(fmt.Sprintf("%s %d", v.Document.Name, i+1)), i+1, v.Document)
 		p.Err(fmt.Sprintf("plans[%d].document", i), err)
 		if p.plans = append(p.plans, plan); plan != nil {
 			p.digits = plan.digits

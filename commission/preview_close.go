@@ -9,6 +9,7 @@ import (
 
 	"github.com/shopspring/decimal"
 
+	"github.com/fature/fature/internal/fault"
 	"github.com/fature/fature/transaction"
 )
 
@@ -64,7 +65,7 @@ func (p *preview) closings() []closing {
 	for i, name := range p.Close[:min(len(p.Close), maxSampleCloses)] {
 		path := fmt.Sprintf("close[%d]", i)
 		if _, err := ParseInterval(name, time.UTC); err != nil {
-			p.Err(path, err)
+			p.That(false, path, "%s", fault.Fields(err)[0].Problem)
 			continue
 		}
 		before := len(all)

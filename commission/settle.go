@@ -223,7 +223,9 @@ func (p *part) rate(period string) {
 		p.foot()
 		return
 	}
-	p.Active = len(p.active)
+	if p.rule.asksActive() {
+		p.Active = len(p.active)
+	}
 	p.Kind, p.Rate, p.Tiers = kindTiers, decimal.Zero, &TierSum{Mode: p.rule.tiers.mode, Bucket: period}
 	p.foot() // the base
 	p.Tiers.Sum = p.Base

@@ -23,11 +23,14 @@ func CountTrips(config *pgx.ConnConfig) *Trips {
 	return t
 }
 
+// Count is how many there were so far.
+func (t *Trips) Count() int { return int(t.count.Load()) }
+
 // Of counts the round trips of a call.
 func (t *Trips) Of(call func()) int {
-	before := t.count.Load()
+	before := t.Count()
 	call()
-	return int(t.count.Load() - before)
+	return t.Count() - before
 }
 
 type counted struct {

@@ -1,0 +1,65 @@
+package fature_test
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/fature/fature/commission"
+	"github.com/fature/fature/internal/scenario"
+)
+
+// playedCase is a case of commission/testdata/periods, as far as a database
+// asks.
+type playedCase struct {
+	Name    string            `json:"name"`
+	Sample  commission.Sample `json:"sample"`
+	Refused []string          `json:"refused"`
+}
+
+// Every case of the vectors is lived: what is recorded and closed comes to what
+// the preview of the same sample tells, which the vectors check to the cent. A
+// short run lives a third of them.
+func TestPeriodVectorsLived(t *testing.T) {
+	t.Parallel()
+	files, err := filepath.Glob("commission/testdata/periods/*.json")
+	require.NoError(t, err)
+	require.NotEmpty(t, files)
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		require.NoError(t, err)
+		var cases []playedCase
+		require.NoError(t, json.Unmarshal(text, &cases), file)
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".json"), func(t *testing.T) {
+			t.Parallel()
+			for i, c := range cases {
+				t.Run(c.Name, func(t *testing.T) {
+					if i%shortOrLong(3, 1) != 0 {
+						t.Skip("FATURE_LONG=1 is for every case")
+					}
+					if why := c.unlived(); why != "" {
+						t.Skip(why)
+					}
+					scenario.Play(t, c.Sample)
+				})
+			}
+		})
+	}
+}
+
+// unlived says why a case has no life in a database, or nothing.
+func (c *playedCase) unlived() string {
+	decimals := map[string]int{"BHD": 3, "IQD": 3, "JOD": 3, "KWD": 3, "LYD": 3, "OMR": 3, "TND": 3}
+	switch {
+	case c.Refused != nil:
+		return "the sample is refused"
+	case slices.ContainsFunc(c.Sample.Plans, func(p commission.SamplePlan) bool { return decimals[p.Document.Currency] > 2 }):
+		return "the columns hold two decimals"
+	}
+	return ""
+}
