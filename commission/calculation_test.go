@@ -49,6 +49,9 @@ func TestCalculationJSONHasEveryField(t *testing.T) {
 	type tagged commission.Calculation
 	all := kinds(t)
 	all["capped"], all["counted"] = cappedLines(t)[1].Calculation, cappedLines(t)[0].Calculation
+	for name := range statements(t) {
+		all["statement: "+name] = statement(t, name)
+	}
 	filled := map[string]bool{}
 	for name, c := range all {
 		byTags, err := json.Marshal(tagged(c))
