@@ -20,10 +20,34 @@
 //   - how a line is rounded ([Document].Rounding), where half up is the
 //     default.
 //
-// Event rules are rated in full: every way to pay, conditions, limits,
-// overrides and caps. Period rules are read and validated in full, but not
-// rated yet: [Document.Unsupported] lists them by path, and [NewPlan] makes no
-// plan of such a document, so that none is ever half rated.
+// Event rules pay when an event is rated, period rules when a day, a week or a
+// month is closed.
+//
+// # Periods
+//
+// [Settle] closes an [Account]: what an affiliate did in a period under one
+// rule, and under one value where the rule splits by one. The base is the sum
+// of the plus types less that of the minus types; what a refund takes back is
+// taken off the type of its original, at the refund's own time. A high-roller
+// policy sets customers aside before anything else. Then
+//
+//	opening + base    is rated, where a loss of the base is carried, and only if above zero
+//	commission        is what the rates give, rounded once
+//	opening + commission, where a loss of the commission is carried
+//	payable           is what is above zero of that, less advances to recoup
+//	closing           is the loss that is carried on, at most carry_cap
+//
+// Each version of the plan that was in force rates its own part of the base; the
+// results are added, and the last version sets what there is once: carry, hold,
+// high rollers, recoup and overrides. The [Footing] holds all of it, and can be
+// evaluated again like any [Calculation]. Nothing is settled where nothing
+// happened: what was carried waits.
+//
+// A period is an [Interval], half-open in the plan's zone. Its lines are of the
+// moment in which it ends, and available a hold later; a cap counts them in the
+// stretch of time of the last instant before. A transaction that is recorded
+// after its period was closed is late: it counts in the next one, as an [Item]
+// that names the old one, and makes no customer active.
 //
 // # Counters
 //

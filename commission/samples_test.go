@@ -1,6 +1,7 @@
 package commission_test
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"os"
@@ -22,8 +23,12 @@ func show(name string, explain int) {
 	if err != nil {
 		panic(err)
 	}
+	for _, st := range out.Statements {
+		fmt.Printf("%s of %s: %s %s + %s, rated to %s, pays %s, carries %s, unrecouped %s\n",
+			st.Period, st.Affiliate, st.Rule, st.Opening, st.Base, st.Commission, st.Payable, st.Closing, cmp.Or(st.Unrecouped, "0.00"))
+	}
 	for _, l := range out.Lines {
-		fmt.Printf("%s: %s %s/%d %s", l.Event, l.Affiliate, l.Rule, l.Level, l.Amount)
+		fmt.Printf("%s: %s %s/%d %s", cmp.Or(l.Event, l.Period), l.Affiliate, l.Rule, l.Level, l.Amount)
 		if l.Final != l.Amount {
 			fmt.Printf(", cut to %s", l.Final)
 		}
@@ -31,7 +36,7 @@ func show(name string, explain int) {
 	}
 	for _, s := range out.Skipped {
 		if s.Reason != commission.ReasonType {
-			fmt.Printf("%s: nothing by %s/%d, %s", s.Event, s.Rule, s.Level, s.Reason)
+			fmt.Printf("%s: nothing by %s/%d, %s", cmp.Or(s.Event, s.Period), s.Rule, s.Level, s.Reason)
 			if s.Breakage != "" {
 				fmt.Printf(", breakage %s", s.Breakage)
 			}
@@ -125,4 +130,52 @@ func ExamplePreview_casino() {
 	// - 100 = 100, rounded half up to 2 decimals: 100.00 BRL.
 	// - Cap: 150.00 BRL on the affiliate's earnings on 2026-06-01, of which 100.00 BRL is used; the line gets 50.00 BRL.
 	// - Evaluated again: 100.00 BRL, after caps 50.00 BRL.
+}
+
+// A casino that advances 100.00 for a player and takes it off the share of what
+// is lost, month by month. A loss is carried on; who wins 10,000.00 and more in
+// a month is carried alone, and comes back with what exceeds zero.
+func ExamplePreview_casinoMonths() {
+	show("casino_months", 1)
+	// Output:
+	// 2026-04 of bia: rev 0.00 + -400.00, rated to 0.00, pays 0.00, carries -400.00, unrecouped 100.00
+	// 2026-05 of bia: rev -400.00 + 6400.00, rated to 2100.00, pays 2000.00, carries 0.00, unrecouped 0.00
+	// 2026-06 of bia: rev 0.00 + 800.00, rated to 200.00, pays 200.00, carries 0.00, unrecouped 0.00
+	// d-1: bia cpa/0 100.00
+	// 2026-05: bia rev/0 2000.00
+	// 2026-05: ana rev/1 200.00
+	// 2026-06: bia rev/0 200.00
+	// 2026-06: ana rev/1 20.00
+	// Level 0 earns 2000.00 BRL for 2026-05: 2100.00 BRL on a base of 6000.00 BRL, a loss of 400.00 BRL carried from before, of which advances of 100.00 BRL are taken off.
+	// - Version 1: bet 6400 − win 25000 + high rollers 25000 + carried -400 = 6000.00 BRL; 35 % of 6000.00 BRL = 2100.
+	// - Together 2100, rounded half up to 2 decimals: 2100.00 BRL.
+	// - Advances of 0.00 BRL, and 100.00 BRL unrecouped before, are taken off; 0.00 BRL stays unrecouped.
+	// - Payable: 2000.00 BRL.
+	// - Evaluated again: 2000.00 BRL, after caps 2000.00 BRL.
+}
+
+// A fifth of a year of invoices, a tenth of that to who brought the partner; and
+// from the third paying customer on, five per cent of a month beyond 200.00. What
+// a refund takes back of a month is carried on.
+func ExamplePreview_saasQuarter() {
+	show("saas_quarter", 6)
+	// Output:
+	// 2026-01 of bia: volume 0.00 + 447.00, rated to 12.35, pays 12.35, carries 0.00, unrecouped 0.00
+	// 2026-02 of bia: volume 0.00 + 0.00, rated to 0.00, pays 0.00, carries 0.00, unrecouped 0.00
+	// i-1: bia recurring/0 29.80
+	// i-1: ana recurring/1 2.98
+	// i-2: bia recurring/0 29.80
+	// i-2: ana recurring/1 2.98
+	// i-3: bia recurring/0 29.80
+	// i-3: ana recurring/1 2.98
+	// 2026-01: bia volume/0 12.35
+	// i-4: bia recurring/0 29.80
+	// i-4: ana recurring/1 2.98
+	// r-3: bia recurring/0 -29.80
+	// r-3: ana recurring/1 -2.98
+	// Level 0 earns 12.35 EUR for 2026-01: 12.35 EUR on a base of 447.00 EUR.
+	// - Version 1: sale 447 = 447.00 EUR; 0 % of 200.00 EUR + 5 % of 247.00 EUR = 12.35.
+	// - Together 12.35, rounded half up to 2 decimals: 12.35 EUR.
+	// - Payable: 12.35 EUR.
+	// - Evaluated again: 12.35 EUR, after caps 12.35 EUR.
 }
