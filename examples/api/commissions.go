@@ -43,8 +43,9 @@ func written[T, J any](list []T, write func(T) J) []J {
 }
 
 type lineJSON struct {
-	ID            uuid.UUID         `json:"id"`
+	ID            uuid.UUID         `json:"id,omitzero"`
 	TransactionID *uuid.UUID        `json:"transaction_id"`
+	StatementID   *uuid.UUID        `json:"statement_id,omitempty"`
 	AffiliateID   uuid.UUID         `json:"affiliate_id"`
 	Kind          commission.Kind   `json:"kind"`
 	PlanID        *uuid.UUID        `json:"plan_id"`
@@ -64,7 +65,7 @@ type lineJSON struct {
 
 func lineReply(l commission.Commission) lineJSON {
 	return lineJSON{
-		l.ID, l.TransactionID, l.AffiliateID, l.Kind, l.PlanID, l.Rule, l.Level,
+		l.ID, l.TransactionID, l.StatementID, l.AffiliateID, l.Kind, l.PlanID, l.Rule, l.Level,
 		amount(l.BaseAmount, l.Currency), l.Rate.String(), amount(l.Amount, l.Currency), amount(l.FinalAmount, l.Currency),
 		l.Currency, l.Status, l.AvailableAt.UTC(), l.ReversesID, l.Note, l.CreatedAt.UTC(),
 	}

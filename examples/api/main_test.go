@@ -165,6 +165,24 @@ const plan = `{
 	}]
 }`
 
+// share pays a part of what an affiliate's customers lose, month by month.
+const share = `{
+	"name": "share", "currency": "BRL",
+	"rules": [{
+		"id": "rev", "period": "month", "base": {"plus": ["bet"], "minus": ["win"]}, "pay": {"percent": "25"}, "carry": "base",
+		"high_roller": {"mode": "quarantine", "player_max": "1000.00"},
+		"overrides": {"of": "commission", "inactive": "none", "steps": [{"percent": "10"}, {"percent": "5"}]}
+	}]
+}`
+
+// sharePlan publishes share for everybody, before the plan is in force.
+func (w *world) sharePlan(admin string) (id string) {
+	w.Helper()
+	id = w.want(201, admin, "POST /v1/plans", share).id("id")
+	w.want(201, admin, "POST /v1/plans/"+id+"/assignments", `{"scope": "default", "from": "2025-01-01T00:00:00Z"}`)
+	return id
+}
+
 // plan publishes the plan for everybody.
 func (w *world) plan(admin string) (id string) {
 	w.Helper()

@@ -130,26 +130,14 @@ func (j assignmentJSON) field(name string) string {
 	return string(commission.ScopeCategory)
 }
 
-// sample is what a preview is asked for. Periods are closed by a later version.
-type sample struct {
-	commission.Sample
-	Close []string `json:"close"`
-}
-
 func (a *api) preview(c *call) (reply, error) {
-	in, err := bodyOf[sample](c)
+	in, err := bodyOf[commission.Sample](c)
 	if err != nil {
 		return reply{}, err
 	}
-	if len(in.Close) > 0 {
-		return reply{}, fault.Field("close", "is given, and this version closes no periods yet")
-	}
-	out, err := commission.Preview(in.Sample)
+	out, err := commission.Preview(in)
 	if err != nil {
 		return reply{}, err
 	}
-	return ok(struct {
-		commission.Previewed
-		Statements []struct{} `json:"statements"`
-	}{out, []struct{}{}})
+	return ok(out)
 }

@@ -48,15 +48,18 @@ func read[T any](q *query, name string, parse func(string) (T, error)) (value T)
 	return value
 }
 
-// page is the limit, which is never 0, and the cursor.
-func (q *query) page() (limit int, cursor string) {
-	limit, cursor = 50, q.text("cursor")
+// page is the limit and the cursor.
+func (q *query) page() (limit int, cursor string) { return q.limit(), q.text("cursor") }
+
+// limit is never 0.
+func (q *query) limit() int {
+	limit := 50
 	if text := q.text("limit"); text != "" {
 		var err error
 		limit, err = strconv.Atoi(text)
 		q.That(err == nil && limit >= 1 && limit <= largestPage, "limit", "%.20q is not between 1 and %d", text, largestPage)
 	}
-	return limit, cursor
+	return limit
 }
 
 func (q *query) done() error {

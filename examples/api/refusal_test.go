@@ -20,11 +20,15 @@ func TestAccess(t *testing.T) {
 	anaID, ana := w.affiliate(admin, "ana", "null")
 	biaID, bia := w.affiliate(admin, "bia", `"`+anaID+`"`)
 	_, eva := w.affiliate(admin, "eva", "null")
+	w.sharePlan(admin)
+	w.want(201, admin, "POST /v1/transactions", `{"affiliate_id": "`+biaID+`", "type": "bet", "amount": "10.00", "created_at": "2025-06-10T12:00:00Z"}`)
+	w.want(200, admin, "POST /v1/periods/2025-06/close", "")
+	statement := w.want(200, admin, "GET /v1/affiliates/"+biaID+"/statements", "").id("items.0.id")
 	r := w.want(201, admin, "POST /v1/transactions", `{"affiliate_id": "`+biaID+`", "type": "sale", "amount": "100.00"}`)
 	w.want(201, admin, "POST /v1/payouts", "")
 	payouts := w.want(200, admin, "GET /v1/payouts?affiliate_id="+biaID, "")
 	names := strings.NewReplacer("{payout}", payouts.id("items.0.id"), "{sale}", r.id("transaction.id"), "{own}", r.id("commissions.0.id"), "{above}", r.id("commissions.1.id"),
-		"{ana}", anaID, "{bia}", biaID, "{plan}", planID, "{none}", uuid.NewString())
+		"{ana}", anaID, "{bia}", biaID, "{plan}", planID, "{statement}", statement, "{none}", uuid.NewString())
 	tokens := []string{admin, manager, ana, bia, eva, ""}
 	event := `{"affiliate_id": "{bia}", "type": "sale", "amount": "1.00"}`
 
@@ -46,6 +50,14 @@ func TestAccess(t *testing.T) {
 		{"GET /v1/plans", "", "", "200 200 403 403 403 401"},
 		{"GET /v1/plans/{id}", "/v1/plans/{plan}", "", "200 200 403 403 403 401"},
 		{"POST /v1/plans/{id}/assignments", "/v1/plans/{plan}/assignments", `{"scope": "category", "category": "vip"}`, "201 403 403 403 403 401"},
+		{"POST /v1/plans/{id}/simulate", "/v1/plans/{none}/simulate", "{}", "404 404 403 403 403 401"},
+		{"POST /v1/periods/{period}/close", "/v1/periods/2025-06/close", "", "200 403 403 403 403 401"},
+		{"GET /v1/periods/{period}/preview", "/v1/periods/2025-07/preview", "", "200 200 403 403 403 401"},
+		{"GET /v1/affiliates/{id}/statements", "/v1/affiliates/{bia}/statements", "", "200 200 200 200 404 401"},
+		{"GET /v1/affiliates/{id}/statements", "/v1/affiliates/{ana}/statements", "", "200 200 200 404 404 401"},
+		{"GET /v1/affiliates/{id}/statements", "/v1/affiliates/{none}/statements", "", "404 404 404 404 404 401"},
+		{"GET /v1/statements/{id}", "/v1/statements/{statement}", "", "200 200 200 200 404 401"},
+		{"GET /v1/statements/{id}", "/v1/statements/{none}", "", "404 404 404 404 404 401"},
 		{"POST /v1/transactions", "", event, "201 403 403 403 403 401"},
 		{"POST /v1/transactions/batch", "", `{"transactions": [` + event + `]}`, "200 403 403 403 403 401"},
 		{"GET /v1/transactions", "", "", "200 200 200 200 200 401"},
@@ -199,6 +211,21 @@ func TestBadInput(t *testing.T) {
 		{"a category of none", "POST /v1/plans/" + planID + "/assignments", `{"scope": "category"}`, "422 category"},
 		{"an affiliate of none", "POST /v1/plans/" + planID + "/assignments", `{"scope": "affiliate", "affiliate_id": "` + uuid.NewString() + `"}`, "422 affiliate_id"},
 		{"an assignment twice", "POST /v1/plans/" + planID + "/assignments", `{"scope": "default", "from": "2026-01-01T00:00:00Z"}`, "409"},
+		{"a period of another calendar", "POST /v1/periods/june/close", "", "400 period"},
+		{"a period that is none", "GET /v1/periods/2025-13/preview", "", "400 period"},
+		{"a NUL as a period", "POST /v1/periods/%00/close", "", "400 period"},
+		{"a period of no plan", "POST /v1/periods/2025-W23/close", "", "422 period"},
+		{"a preview of no plan", "GET /v1/periods/2025-06/preview", "", "422 period"},
+		{"a preview's limit", "GET /v1/periods/2025-06/preview?limit=201", "", "422 limit"},
+		{"a preview's cursor", "GET /v1/periods/2025-06/preview?cursor=x", "", "422 cursor"},
+		{"statements of a bad rule", "GET /v1/affiliates/" + anaID + "/statements?rule=%20", "", "422 rule"},
+		{"statements of a bad period", "GET /v1/affiliates/" + anaID + "/statements?period=june", "", "422 period"},
+		{"statements of a bad filter", "GET /v1/affiliates/" + anaID + "/statements?plan=shop", "", "422 plan"},
+		{"a statement's bad id", "GET /v1/statements/1", "", "400 id"},
+		{"no such plan to simulate", "POST /v1/plans/" + uuid.NewString() + "/simulate", "{}", "404"},
+		{"a simulation from no time", "POST /v1/plans/" + planID + "/simulate", `{"from": "June"}`, "422 from"},
+		{"a simulation of something", "POST /v1/plans/" + planID + "/simulate", `{"until": "2026-01-01T00:00:00Z"}`, "400 until"},
+
 		{"no such plan", "POST /v1/plans/" + uuid.NewString() + "/assignments", `{"scope": "default"}`, "404"},
 
 		{"a taken address", "POST /v1/affiliates", `{"email": "ANA@example.com", "name": "x"}`, "409 email"},

@@ -123,7 +123,7 @@ func TestPreview(t *testing.T) {
 		`"percent": "10" -> "percent": 10`:                 `422 plans[0].document.rules[0].pay.percent`,
 		`"currency": "BRL", -> "currency": "BRL", "x": 1,`: `422 plans[0].document.x`,
 		`"amount": "40.00" -> "amount": 40.00`:             `400 events[0].amount`,
-		`"events": -> "close": ["2025-06"], "events":`:     `422 close`,
+		`"events": -> "close": ["2025-06"], "events":`:     `422 close[0]`,
 		`"id": "bia" -> "uid": "bia"`:                      `400 affiliates[0].uid`,
 		`2025-06-11T00:00:00Z -> yesterday`:                `422 events[0].at`,
 	} {

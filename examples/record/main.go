@@ -4,6 +4,10 @@
 //
 //	go run ./examples/record [-database URL] [-plan FILE] [-tree FILE] FILE
 //
+// Then it can close the months of the file (-close), pay what is available at
+// the end of each (-pay FILE), and tell what they would have come to under
+// another plan (-simulate FILE).
+//
 // The columns are known by their names: original_id, customer_id, type,
 // amount, created_at (RFC 3339), and where they are there affiliate_id, code,
 // currency and source_table; every other column becomes metadata.
@@ -27,11 +31,15 @@ import (
 func main() {
 	var o options
 	flag.StringVar(&o.database, "database", os.Getenv("DATABASE_URL"), "the `URL` of a database; without one a server is started for this run")
-	flag.StringVar(&o.plan, "plan", "", "a plan document, as a JSON `FILE`; defaults to 8 % and five levels of overrides")
+	flag.StringVar(&o.plan, "plan", "", "a plan document, as a JSON `FILE`; defaults to 8 % and five levels of overrides, with -close also a monthly bonus")
 	flag.StringVar(&o.tree, "tree", "", "the affiliates, as a CSV `FILE` of code, name, email, referred_by; defaults to 500 made up ones")
 	flag.StringVar(&o.source, "source", "import", "the source_table of events that do not say theirs")
 	flag.StringVar(&o.only, "only", "", "record events of this `TYPE` only")
 	flag.IntVar(&o.batch, "batch", 1000, "events of one call")
+	flag.BoolVar(&o.close, "close", false, "close the months of the file")
+	flag.StringVar(&o.pay, "pay", "", "pay what is available at the end of each month, by transfers in a CSV `FILE`")
+	flag.StringVar(&o.minimum, "minimum", "50.00", "the least that an affiliate is paid")
+	flag.StringVar(&o.simulate, "simulate", "", "rate it all again under another plan document, a JSON `FILE`")
 	flag.BoolVar(&o.verify, "verify", true, "check every invariant at the end")
 	flag.Parse()
 	if flag.NArg() != 1 {
@@ -49,8 +57,9 @@ func main() {
 
 type options struct {
 	database, plan, tree, source, only, file string
+	pay, minimum, simulate                   string
 	batch                                    int
-	verify                                   bool
+	close, verify                            bool
 }
 
 func run(ctx context.Context, o options) error {
@@ -75,7 +84,15 @@ func run(ctx context.Context, o options) error {
 		return err
 	}
 	defer program.Close()
-	codes, err := prepare(ctx, program, o)
+	return work(ctx, program, in, o)
+}
+
+func work(ctx context.Context, program *fature.Program, in *os.File, o options) error {
+	minimum, err := decimal.NewFromString(o.minimum)
+	if err != nil {
+		return fmt.Errorf("-minimum is not an amount")
+	}
+	codes, zone, err := prepare(ctx, program, o)
 	if err != nil {
 		return err
 	}
@@ -87,7 +104,7 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	progress := newProgress(info.Size())
+	progress := newProgress(info.Size(), "recording")
 	start := time.Now()
 	t, err := record(ctx, program, events, o, progress)
 	progress.done()
@@ -95,11 +112,24 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return fmt.Errorf("%w (start again: what is recorded stays)", err)
 	}
-	if _, err := program.Fold(ctx); err != nil {
-		return err
+	b := books{program, monthsOf(&t, zone)}
+	if o.close {
+		if err := b.close(ctx); err != nil {
+			return err
+		}
 	}
-	if !o.verify {
-		return nil
+	if o.pay != "" {
+		if err := b.pay(ctx, o.pay, minimum, zone); err != nil {
+			return err
+		}
+	}
+	if o.simulate != "" {
+		if err := b.simulate(ctx, o.simulate); err != nil {
+			return err
+		}
+	}
+	if _, err := program.Fold(ctx); err != nil || !o.verify {
+		return err
 	}
 	return verify(ctx, program)
 }
@@ -118,7 +148,7 @@ func record(ctx context.Context, program *fature.Program, events *reader, o opti
 				t.add(rows[i], r)
 			}
 		}
-		progress.at(events.offset(), &t)
+		progress.at(events.offset(), fmt.Sprintf("%d rows", t.rows))
 		if err == io.EOF { //nolint:errorlint // next returns it bare
 			return t, nil
 		}
@@ -131,8 +161,9 @@ func record(ctx context.Context, program *fature.Program, events *reader, o opti
 // tally is what became of the rows.
 type tally struct {
 	rows, left, duplicates, unattributed, refused int
-	recorded, takenBack                           sum      // takenBack is what refunds and chargebacks take back
-	why                                           []string // of the first refused
+	first, last                                   time.Time // of the events that are recorded, whenever that was
+	recorded, takenBack                           sum       // takenBack is what refunds and chargebacks take back
+	why                                           []string  // of the first refused
 }
 
 // sum is what was recorded of events, and their lines.
@@ -163,6 +194,9 @@ func (t *tally) refuse(row int, err error) {
 }
 
 func (t *tally) add(row int, r fature.Recorded) {
+	if r.Err == nil && !r.Unattributed() {
+		t.span(r.Transaction.CreatedAt)
+	}
 	switch {
 	case r.Err != nil:
 		t.refuse(row, r.Err)
@@ -174,6 +208,15 @@ func (t *tally) add(row int, r fature.Recorded) {
 		t.takenBack.add(r)
 	default:
 		t.recorded.add(r)
+	}
+}
+
+func (t *tally) span(at time.Time) {
+	if t.first.IsZero() || at.Before(t.first) {
+		t.first = at
+	}
+	if at.After(t.last) {
+		t.last = at
 	}
 }
 

@@ -214,6 +214,7 @@ func TestRecordSaysWhatIsWrong(t *testing.T) {
 		"the head of the file: EOF":         {write(t, "empty.csv", "")},
 		`the file has no column "amount"`:   {write(t, "few.csv", "original_id,type,created_at\n")},
 		"-batch is not between 1 and 10000": {"-batch", "0", write(t, "events.csv", head)},
+		"-minimum is not an amount":         {"-minimum", "ten", write(t, "events.csv", head)},
 		"Usage of ":                         {},
 	} {
 		output, err := s.program(t.Context(), args...).CombinedOutput()

@@ -17,15 +17,23 @@ import (
 //go:embed plan.json
 var defaultPlan []byte
 
-// prepare publishes the plan and makes the tree, unless they are there. It
-// returns the referral codes of the affiliates.
-func prepare(ctx context.Context, program *fature.Program, o options) ([]string, error) {
-	if err := publish(ctx, program, o.plan); err != nil {
-		return nil, err
+//go:embed plan-bonus.json
+var bonusPlan []byte
+
+// prepare puts the plan in force and makes the tree, unless they are there. It
+// returns the referral codes of the affiliates, and the plan's zone.
+func prepare(ctx context.Context, program *fature.Program, o options) ([]string, *time.Location, error) {
+	plan, err := putInForce(ctx, program, o)
+	if err != nil {
+		return nil, nil, err
+	}
+	zone, err := time.LoadLocation(plan.Timezone)
+	if err != nil {
+		return nil, nil, err
 	}
 	drafts, err := readTree(o.tree)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	codes := make([]string, len(drafts))
 	for i, d := range drafts {
@@ -35,31 +43,39 @@ func prepare(ctx context.Context, program *fature.Program, o options) ([]string,
 	if errors.Is(err, affiliate.ErrCodeTaken) || errors.Is(err, affiliate.ErrEmailTaken) {
 		err = nil // an earlier run made them
 	}
-	return codes, err
+	return codes, zone, err
 }
 
-func publish(ctx context.Context, program *fature.Program, file string) error {
-	text := defaultPlan
-	if file != "" {
-		var err error
-		if text, err = os.ReadFile(file); err != nil {
-			return err
-		}
-	}
+func publish(ctx context.Context, program *fature.Program, file string, text []byte) (*commission.Plan, error) {
 	doc, err := commission.Parse(text)
 	if err != nil {
-		return fmt.Errorf("%s: %w", file, err)
+		return nil, fmt.Errorf("%s: %w", file, err)
 	}
-	plan, err := program.Plans.Publish(ctx, doc)
+	return program.Plans.Publish(ctx, doc)
+}
+
+func putInForce(ctx context.Context, program *fature.Program, o options) (*commission.Plan, error) {
+	text := defaultPlan
+	var err error
+	switch {
+	case o.plan != "":
+		text, err = os.ReadFile(o.plan)
+	case o.close:
+		text = bonusPlan
+	}
 	if err != nil {
-		return err
+		return nil, err
+	}
+	plan, err := publish(ctx, program, o.plan, text)
+	if err != nil {
+		return nil, err
 	}
 	ever := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 	err = program.Plans.Assign(ctx, commission.Default(plan.ID).Since(ever))
 	if errors.Is(err, commission.ErrAssigned) {
 		err = nil // an earlier run did
 	}
-	return err
+	return plan, err
 }
 
 // readTree reads code, name, email, referred_by; without a file it makes 500
