@@ -133,6 +133,64 @@ var corruptions = []struct{ finds, what, sql string }{
 	{"V2", "a calculation was changed", `
 		update fature.commissions set calculation = replace(calculation::text, '"10"', '"11"')::jsonb where id = (select id from pg_temp.line) returning id`},
 
+	{"S1", "a statement opens with another loss", `
+		update fature.statements set opening = opening - 1 where id = pg_temp.statement('2025-07', 'rev/blue') returning id`},
+	{"S1", "a statement carries another loss than the next opens with", `
+		update fature.statements set closing = closing - 1 where id = pg_temp.statement('2025-06', 'rev/blue');
+		select pg_temp.statement('2025-07', 'rev/blue')`},
+	{"S2", "a statement pays less than is payable", `
+		update fature.statements set payable = payable + 1 where id = pg_temp.statement('2025-07', 'rev/blue') returning id`},
+	{"S2", "a statement pays another", `
+		update fature.commissions set affiliate_id = pg_temp.of('eva') where id = (select id from pg_temp.paid where level = 0) returning statement_id`},
+	{"S2", "a statement's line is gone", `
+		delete from fature.commissions where id = (select id from pg_temp.paid where level = 0) returning statement_id`},
+	{"S3", "a line is of no statement", `
+		update fature.commissions set statement_id = gen_random_uuid() where id = (select id from pg_temp.paid where level = 0) returning id`},
+	{"S3", "a line is not of the end of its period", `
+		update fature.commissions set created_at = created_at + interval '1 s' where id = (select id from pg_temp.paid where level = 1) returning id`},
+	{"S3", "a line is of another rule", `update fature.commissions set rule = 'net' where id = (select id from pg_temp.paid where level = 1) returning id`},
+	{"S3", "an override has another base", `
+		update fature.commissions set base_amount = base_amount + 1 where id = (select id from pg_temp.paid where level = 1) returning id`},
+	{"S3", "a statement pays a level twice", `
+		insert into fature.commissions select (jsonb_populate_record(c, jsonb_build_object('id', gen_random_uuid()))).*
+		from fature.commissions c where id = (select id from pg_temp.paid where level = 1) returning statement_id`},
+	{"S4", "a close leaves a gap after the one before", `
+		update fature.closings set period_start = period_start + interval '1 s' where name = '2025-07' returning id`},
+	{"S4", "a close counts what the one before did", `update fature.closings set late_seq = late_seq - 1 where name = '2025-07' returning id`},
+	{"S4", "a close began before the one before was done", `update fature.closings set closed_at = null where name = '2025-06' returning id`},
+
+	{"V3", "a base is a cent off", `update fature.statements set base = base + 0.01 where id = pg_temp.statement('2025-07', 'rev/red') returning id`},
+	{"V3", "an unrecouped rest is not its footing's", `
+		update fature.statements set unrecouped = unrecouped + 1 where id = pg_temp.statement('2025-07', 'net/') returning id`},
+	{"V3", "an opening is not its footing's", `
+		update fature.statements set footing = jsonb_set(footing, '{opening}', '"-1"') where id = pg_temp.statement('2025-07', 'rev/blue') returning id`},
+	{"V3", "a footing has another rate", `
+		update fature.statements set footing = jsonb_set(footing, '{parts,0,rate}', '"21"') where id = pg_temp.statement('2025-07', 'rev/blue') returning id`},
+	{"V3", "an advance is a cent more", `
+		update fature.commissions set amount = amount + 0.01, final_amount = final_amount + 0.01 where rule = 'adv';
+		select pg_temp.statement('2025-06', 'net/')`},
+	{"V3", "an advance is gone", `delete from fature.commissions where rule = 'adv'; select pg_temp.statement('2025-06', 'net/')`},
+	{"V3", "what the next statement opens a customer with was changed", `
+		update fature.statement_carries set balance = balance - 1 where statement_id = pg_temp.statement('2025-06', 'rev/red');
+		select pg_temp.statement('2025-07', 'rev/red')`},
+	{"V3", "the latest balance of a customer was changed", `
+		update fature.statement_carries set balance = balance - 1 where statement_id = pg_temp.statement('2025-07', 'rev/red') returning statement_id`},
+	{"V3", "the latest balance of a customer is gone", `
+		delete from fature.statement_carries where statement_id = pg_temp.statement('2025-07', 'rev/red') returning statement_id`},
+	{"V3", "a statement is missing", `
+		delete from fature.statements where id = pg_temp.statement('2025-07', 'rev/blue') returning affiliate_id`},
+	{"V3", "a statement is of nothing", `
+		insert into fature.statements select (jsonb_populate_record(s, jsonb_build_object('id', gen_random_uuid(), 'affiliate_id', pg_temp.of('eva')))).*
+		from fature.statements s where id = pg_temp.statement('2025-07', 'rev/blue') returning id`},
+	{"V3", "a transaction of the period is gone", `
+		delete from fature.transactions where original_id = 'july'; select pg_temp.statement('2025-07', 'rev/blue')`},
+	{"V3", "a transaction of the period was another amount", `
+		update fature.transactions set amount = amount + 1 where original_id = 'july'; select pg_temp.statement('2025-07', 'rev/blue')`},
+	{"V3", "a transaction was rated by another plan", `
+		update fature.transactions set plan_id = gen_random_uuid() where original_id = 'july'; select pg_temp.statement('2025-07', 'rev/blue')`},
+	{"V3", "a late transaction was not late", `
+		update fature.transactions set rated_seq = 0 where original_id = 'late'; select pg_temp.statement('2025-06', 'rev/red')`},
+
 	{"B1", "a total is a cent off", `update fature.affiliates set lifetime_commissions = lifetime_commissions + 0.01 where referral_code = 'duda' returning id`},
 	{"B1", "a delta was lost", `delete from fature.affiliate_deltas where affiliate_id = pg_temp.of('duda') returning affiliate_id`},
 	{"X1", "a month begins at local midnight", `
@@ -179,7 +237,8 @@ var corruptions = []struct{ finds, what, sql string }{
 }
 
 // What the corruptions speak of: of('ana') is her id, line is a line of the
-// sale 1, reversal(x) one that takes it back by x.
+// sale 1, reversal(x) one that takes it back by x, statement('2025-06', 'net/')
+// is one of gil's, paid are the lines of the one that pays most.
 const vocabulary = `
 	create function pg_temp.of(name text) returns uuid stable return (select id from fature.affiliates where referral_code = name);
 	create view pg_temp.line as
@@ -189,6 +248,9 @@ const vocabulary = `
 		select (jsonb_populate_record(l, jsonb_build_object('id', gen_random_uuid(), 'kind', 'reversal',
 			'amount', x, 'final_amount', x, 'reverses_id', id, 'reverses_at', created_at))).*
 		from fature.commissions l where id = (select id from pg_temp.line) $$;
+	create function pg_temp.statement(period text, account text) returns uuid stable return (
+		select id from fature.statements where affiliate_id = pg_temp.of('gil') and name = $1 and rule || '/' || split = $2);
+	create view pg_temp.paid as select * from fature.commissions where statement_id = pg_temp.statement('2025-07', 'rev/blue');
 	set local session_replication_role = replica`
 
 func TestVerifyFindsEachCorruption(t *testing.T) {
@@ -302,9 +364,10 @@ func TestVerifyNeedsATransactionOfItsOwn(t *testing.T) {
 }
 
 // verifiedWorld is a small programme that has lived a little: moves, changes,
-// two plans, pending events processed, totals partly folded, payouts.
+// two plans, pending events processed, totals partly folded, payouts, and two
+// months closed.
 //
-//	ana ── bia ── caio ── duda      eva ── fabio
+//	ana ── bia ── caio ── duda      eva ── fabio      hugo ── gil
 func verifiedWorld(t *testing.T) *scenario.World {
 	t.Helper()
 	w := scenario.New(t)
@@ -349,7 +412,46 @@ func verifiedWorld(t *testing.T) *scenario.World {
 	require.Equal(t, 3, done)
 	payouts(t, w)
 	w.Sale("duda", "20.00", scenario.Key("20"), scenario.Customer("c1"))
+	closes(t, w)
 	return w
+}
+
+// closes gives hugo and gil a plan of their own, and closes two months in which
+// gil loses by one brand, by a customer, and by an advance; something is late.
+func closes(t *testing.T, w *scenario.World) {
+	t.Helper()
+	w.Affiliate("hugo")
+	w.Affiliate("gil", scenario.Under("hugo"))
+	plan := w.Publish(`{"name": "casino", "rules": [
+		{"id": "adv", "on": ["signup"], "pay": {"flat": "15.00"}},
+		{"id": "rev", "period": "month", "base": {"plus": ["bet"], "minus": ["win"]}, "carry": "base", "split_by": "brand", "pay": {"percent": "20"},
+		 "high_roller": {"mode": "quarantine", "player_max": "500.00"}, "overrides": {"of": "amount", "inactive": "none", "steps": [{"percent": "1"}]}},
+		{"id": "net", "period": "month", "base": {"plus": ["bet"], "minus": ["win"]}, "carry": "commission", "pay": {"percent": "10"}, "recoup": ["adv"],
+		 "overrides": {"of": "commission", "inactive": "none", "steps": [{"percent": "10"}]}}]}`)
+	for _, name := range []string{"hugo", "gil"} {
+		since := time.Date(2025, 1, 1, 0, 0, 0, 0, time.UTC)
+		require.NoError(t, w.Program.Plans.Assign(t.Context(), commission.ForAffiliate(w.ID(name), plan.ID).Since(since)))
+	}
+	brand := func(name string) scenario.Detail {
+		return func(e *transaction.Event) { e.Metadata = map[string]any{"brand": name} }
+	}
+	bet := func(name, amount string, details ...scenario.Detail) transaction.Event {
+		return w.Event(name, transaction.Bet, amount, details...)
+	}
+	win := func(amount string, details ...scenario.Detail) transaction.Event {
+		return w.Event("gil", transaction.Win, amount, details...)
+	}
+	g1, g2, red, blue := scenario.Customer("g1"), scenario.Customer("g2"), brand("red"), brand("blue")
+	w.Record(
+		bet("gil", "1000.00", on(6, 3), g1, red), win("2000.00", on(6, 4), g2, red), bet("gil", "100.00", on(6, 5), g1, blue), win("300.00", on(6, 5), blue),
+		bet("hugo", "50.00", on(6, 6)), w.Event("gil", transaction.Signup, "0.00", on(6, 7), g1),
+	)
+	w.Close("2025-06")
+	w.Record(
+		bet("gil", "800.00", on(7, 3), g2, red), bet("gil", "300.00", on(7, 4), g1, red), bet("gil", "1500.00", on(7, 5), g1, blue, scenario.Key("july")),
+		win("10.00", on(6, 30), g1, red, scenario.Key("late")),
+	)
+	w.Close("2025-07")
 }
 
 // payouts pays everybody; caio's has arrived, and ana's is cancelled.

@@ -5,9 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/shopspring/decimal"
 
 	"github.com/fature/fature/internal/pg"
 )
@@ -58,7 +61,7 @@ func (d *Due) recheck(ctx context.Context, db pg.DB, c Closing) (misfits []Misfi
 		if err := w.read(ctx, db, recheckLot); err != nil || w.Count == 0 {
 			return misfits, err
 		}
-		stored, err := pg.All[Statement](ctx, db, selectClosedStatements, c.ID, c.DoneTo, w.UpTo)
+		stored, err := w.closed(ctx, db)
 		if err != nil {
 			return nil, err
 		}
@@ -70,6 +73,28 @@ func (d *Due) recheck(ctx context.Context, db pg.DB, c Closing) (misfits []Misfi
 		misfits = append(misfits, w.missing(done)...)
 		c.DoneTo = w.UpTo
 	}
+}
+
+// closed are the stored statements of the lot, with the customers that they
+// carry alone.
+func (w *working) closed(ctx context.Context, db pg.DB) ([]Statement, error) {
+	var stored []Statement
+	var carries []carryRow
+	var b pgx.Batch
+	c := &w.closing
+	pg.Queue(&b, &stored, selectClosedStatements, c.ID, c.DoneTo, w.UpTo)
+	pg.Queue(&b, &carries, selectClosedCarries, c.ID, c.DoneTo, w.UpTo)
+	if err := pg.Send(ctx, db, &b); err != nil {
+		return nil, err
+	}
+	place := make(map[uuid.UUID]int, len(stored))
+	for i := range stored {
+		place[stored[i].ID] = i
+	}
+	for _, r := range carries {
+		stored[place[r.StatementID]].carry(r)
+	}
+	return stored, nil
 }
 
 // recheck makes a statement again, and takes its account off those to be found.
@@ -93,6 +118,8 @@ func (w *working) recheck(s *Statement) string {
 		return "nothing had happened in the account"
 	case !bytes.Equal(again.Footing.AppendJSON(nil), s.Footing.AppendJSON(nil)):
 		return fmt.Sprintf("its transactions come to %s, carried %s", again.Footing.Payable, again.Footing.Closing)
+	case !maps.EqualFunc(again.Closing.Customers, s.Customers, decimal.Decimal.Equal):
+		return fmt.Sprintf("its customers come to %v", again.Closing.Customers)
 	}
 	return s.agrees()
 }

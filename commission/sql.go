@@ -391,6 +391,11 @@ const (
 		select ` + statementFields + ` from fature.statements
 		where closing_id = $1 and affiliate_id > $2 and affiliate_id <= $3 order by affiliate_id, seq`
 
+	selectClosedCarries = `
+		select c.statement_id, c.customer_id, c.balance
+		from fature.statements s join fature.statement_carries c on c.statement_id = s.id
+		where s.closing_id = $1 and s.affiliate_id > $2 and s.affiliate_id <= $3`
+
 	// What accounts carry: the last statement of each.
 	openingStatements = `
 		select distinct on (affiliate_id, rule, split) id, affiliate_id, rule, split, carry, closing, unrecouped
