@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"runtime"
 	"slices"
 	"strconv"
 	"sync"
@@ -411,6 +412,51 @@ func BenchmarkRating(b *testing.B) {
 			}
 		}
 		rate(b, batch)
+	})
+}
+
+// BenchmarkSimulate rates all that is recorded again, from the database, beside
+// the engine alone on as many events. heap-MB is the most that lived meanwhile.
+func BenchmarkSimulate(b *testing.B) {
+	m := openMarket(b)
+	for range 20 {
+		_, err := m.Record(b.Context(), m.events(1000)...)
+		require.NoError(b, err)
+	}
+	var rows int
+	require.NoError(b, m.pool.QueryRow(b.Context(), "select count(*) from fature.transactions where rated_seq is not null").Scan(&rows))
+	upline := make(map[uuid.UUID][]commission.Member, len(m.ids))
+	for _, l := range m.lines {
+		upline[l[0].ID] = l
+	}
+	events := m.events(10_000)
+	b.Run("limit=rate", func(b *testing.B) {
+		for b.Loop() {
+			for i := range rows {
+				e := &events[i%len(events)]
+				if _, err := commission.Rate(commission.Input{Plan: m.plan, Event: *e, Upline: upline[e.AffiliateID]}, nil); err != nil {
+					b.Fatal(err)
+				}
+			}
+		}
+		rate(b, rows)
+	})
+	b.Run("simulate", func(b *testing.B) {
+		var most uint64
+		var now runtime.MemStats
+		for b.Loop() {
+			s, err := m.Simulate(b.Context(), commission.Simulation{
+				PlanID: m.plan.ID, From: time.Now().AddDate(-1, 0, 0), To: time.Now().AddDate(0, 1, 0),
+				Progress: func(int, int) {
+					runtime.ReadMemStats(&now)
+					most = max(most, now.HeapAlloc)
+				},
+			})
+			require.NoError(b, err)
+			require.Equal(b, rows, s.Transactions)
+		}
+		rate(b, rows)
+		b.ReportMetric(float64(most)/(1<<20), "heap-MB")
 	})
 }
 

@@ -279,7 +279,8 @@ func (p *Program) snapshot(ctx context.Context, read func(db pg.DB) error) error
 	}
 	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
 	db := pg.Bind(p.db, tx)
-	if _, err := db.Exec(ctx, "set transaction isolation level repeatable read, read only"); err != nil {
+	// Compiling a query takes longer here than it saves.
+	if _, err := db.Exec(ctx, "set transaction isolation level repeatable read, read only; set local jit = off"); err != nil {
 		return err
 	}
 	return read(db)
