@@ -28,10 +28,20 @@ func Members(lines *hierarchy.Uplines, id uuid.UUID) []Member {
 	ids := lines.Of(id)
 	upline := make([]Member, len(ids))
 	for i, id := range ids {
-		standing := lines.Standing(id)
-		upline[i] = Member{
-			ID: id, Active: standing.Status == string(affiliate.Active), Category: affiliate.Category(standing.Category),
-		}
+		upline[i] = member(id, lines.Standing(id))
 	}
 	return upline
+}
+
+// AppendMembers appends to upline an affiliate and its ancestors, nearest first,
+// as a rating saw them that knew the changes of the tree up to seen.
+func AppendMembers(upline []Member, past *hierarchy.Past, id uuid.UUID, seen int64) []Member {
+	for id, standing := range past.Upline(id, seen) {
+		upline = append(upline, member(id, standing))
+	}
+	return upline
+}
+
+func member(id uuid.UUID, s hierarchy.Standing) Member {
+	return Member{ID: id, Active: s.Status == string(affiliate.Active), Category: affiliate.Category(s.Category)}
 }
