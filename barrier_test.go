@@ -17,6 +17,7 @@ import (
 
 	"github.com/fature/fature"
 	"github.com/fature/fature/internal/scenario"
+	"github.com/fature/fature/internal/testenv"
 	"github.com/fature/fature/transaction"
 )
 
@@ -120,6 +121,40 @@ func TestSettledOnOneConnection(t *testing.T) {
 		return err
 	}))
 }
+
+// A host that commits in two phases leaves its session and keeps its lock.
+func TestSettledWaitsForThePrepared(t *testing.T) {
+	t.Parallel()
+	m := testenv.NewMortal(t, 0)
+	_, err := m.Pool.Exec(t.Context(), "alter system set max_prepared_transactions = 4")
+	require.NoError(t, err)
+	m.Kill()
+	m.Await()
+	s := newShop(t, m.Pool)
+	conn, err := m.Pool.Acquire(t.Context())
+	require.NoError(t, err)
+	defer conn.Release()
+	tx, err := conn.Begin(t.Context())
+	require.NoError(t, err)
+	recorded, err := s.WithTx(tx).Record(t.Context(), s.sale(s.ana, "1.00", "1"))
+	require.NoError(t, err)
+	done := settling(t, s.Program)
+	time.Sleep(10 * settlePolls)
+	_, err = tx.Exec(t.Context(), "prepare transaction 'order-1'")
+	require.NoError(t, err)
+	time.Sleep(10 * settlePolls)
+	select {
+	case <-done:
+		t.Fatal("did not wait")
+	default:
+	}
+	_, err = conn.Exec(t.Context(), "commit prepared 'order-1'")
+	require.NoError(t, err)
+	require.Greater(t, <-done, *recorded[0].Transaction.RatedSeq)
+	s.holds()
+}
+
+const settlePolls = 20 * time.Millisecond
 
 // Whatever is recorded, processed and rolled back at once: what is seen below
 // each place is all that there will ever be.

@@ -40,7 +40,9 @@ func (p *Program) simulate(ctx context.Context, s commission.Simulation) (simula
 		if err != nil {
 			return err
 		}
-		upline := func(id uuid.UUID, seen int64) []commission.Member { return commission.PastMembers(past, id, seen) }
+		upline := func(id uuid.UUID, seen int64) []commission.Member {
+			return commission.AppendMembers(make([]commission.Member, 0, 16), past, id, seen)
+		}
 		simulated, err = p.Plans.Simulate(ctx, db, upline, s)
 		return err
 	})

@@ -28,19 +28,20 @@ func Members(lines *hierarchy.Uplines, id uuid.UUID) []Member {
 	ids := lines.Of(id)
 	upline := make([]Member, len(ids))
 	for i, id := range ids {
-		upline[i] = newMember(id, lines.Standing(id))
+		upline[i] = member(id, lines.Standing(id))
 	}
 	return upline
 }
 
-// PastMembers are an affiliate and its ancestors, nearest first, as of an entry
-// of their history.
-func PastMembers(past *hierarchy.Past, id uuid.UUID, seen int64) []Member {
-	upline := make([]Member, 0, 16)
-	past.Upline(id, seen, func(id uuid.UUID, s hierarchy.Standing) { upline = append(upline, newMember(id, s)) })
+// AppendMembers appends to upline an affiliate and its ancestors, nearest first,
+// as a rating saw them that knew the changes of the tree up to seen.
+func AppendMembers(upline []Member, past *hierarchy.Past, id uuid.UUID, seen int64) []Member {
+	for id, standing := range past.Upline(id, seen) {
+		upline = append(upline, member(id, standing))
+	}
 	return upline
 }
 
-func newMember(id uuid.UUID, s hierarchy.Standing) Member {
+func member(id uuid.UUID, s hierarchy.Standing) Member {
 	return Member{ID: id, Active: s.Status == string(affiliate.Active), Category: affiliate.Category(s.Category)}
 }

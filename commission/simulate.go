@@ -3,7 +3,7 @@ package commission
 import (
 	"context"
 	"encoding/json"
-	"fmt"
+	"errors"
 	"maps"
 	"slices"
 	"time"
@@ -64,7 +64,7 @@ type Comparison struct {
 func (c Comparison) Difference() decimal.Decimal { return c.New.Sub(c.Old) }
 
 // ErrArchived is returned where a month that is asked for was dropped.
-var ErrArchived = fault.New(fault.Unavailable, "the month was dropped")
+var ErrArchived = fault.New(fault.Invalid, "the month was dropped")
 
 // Past tells who stood above an affiliate, itself first, as a past rating saw
 // it.
@@ -147,7 +147,7 @@ func (w *simulation) prepare(ctx context.Context) error {
 	if dropped, err := pg.Column[time.Time](ctx, w.tx, selectDropped, w.From, w.To); err != nil {
 		return err
 	} else if len(dropped) > 0 {
-		return fmt.Errorf("%w: %s", ErrArchived, dropped[0].UTC().Format("2006-01"))
+		return errors.Join(ErrArchived, fault.Field("from", "reaches over %s, which was dropped", dropped[0].UTC().Format("2006-01")))
 	}
 	if w.PlanID != uuid.Nil {
 		var err error

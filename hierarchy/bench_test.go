@@ -2,7 +2,10 @@ package hierarchy_test
 
 import (
 	"fmt"
+	"maps"
 	"os"
+	"runtime"
+	"slices"
 	"testing"
 
 	"github.com/google/uuid"
@@ -95,6 +98,65 @@ func BenchmarkMove(b *testing.B) {
 			}
 		})
 	}
+}
+
+// BenchmarkPast is the way up in memory, against a map of parents that knows
+// the present only. With FATURE_LONG=1 it says what a million affiliates take.
+func BenchmarkPast(b *testing.B) {
+	w := own(b)
+	n := sized(20_000, 1_000_000)
+	w.exec("alter table fature.affiliate_history disable trigger all")
+	w.exec(`
+		with a as (select i, md5(i::text)::uuid as id, md5(greatest(i / 3, 1)::text)::uuid as parent from generate_series(1, $1) i)
+		insert into fature.affiliate_history (affiliate_id, parent_id, status, category)
+		select id, case when i > 1 then parent end, 'active', 'standard' from a order by i`, n)
+	w.exec(`
+		insert into fature.affiliate_history (affiliate_id, parent_id, status, category)
+		select affiliate_id, parent_id, 'active', 'vip' from fature.affiliate_history where seq % 10 = 0 order by seq`)
+	before := heap()
+	past := w.past()
+	b.Logf("%d affiliates take %d MB", n, (heap()-before)>>20)
+
+	parents := map[uuid.UUID]uuid.UUID{}
+	rows, err := w.pool.Query(b.Context(), "select distinct affiliate_id, parent_id from fature.affiliate_history where parent_id is not null")
+	require.NoError(b, err)
+	var id, parent uuid.UUID
+	_, err = pgx.ForEachRow(rows, []any{(*[16]byte)(&id), (*[16]byte)(&parent)}, func() error { parents[id] = parent; return nil })
+	require.NoError(b, err)
+	asked := slices.Collect(maps.Keys(parents))
+	b.Run("limit=map", func(b *testing.B) {
+		depth := 0
+		for i := 0; b.Loop(); i++ {
+			for at, ok := asked[i%len(asked)], true; ok; depth++ {
+				at, ok = parents[at]
+			}
+		}
+		b.ReportMetric(float64(depth)/float64(b.N), "deep")
+	})
+	b.Run("past", func(b *testing.B) {
+		b.ReportAllocs()
+		depth := 0
+		for i := 0; b.Loop(); i++ {
+			for range past.Upline(asked[i%len(asked)], int64(n)) {
+				depth++
+			}
+		}
+		b.ReportMetric(float64(depth)/float64(b.N), "deep")
+	})
+	b.Run("load", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			w.past()
+		}
+	})
+	runtime.KeepAlive(past)
+}
+
+func heap() uint64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return m.HeapAlloc
 }
 
 // BenchmarkLoad places many affiliates of a random tree in lots, against a COPY

@@ -99,9 +99,6 @@ const (
 		where (status <> 'active' or category <> 'standard')
 			and id in (select ancestor_id from fature.affiliate_hierarchy where descendant_id = any($1))`
 
-	selectPast = `
-		select seq, affiliate_id, parent_id, status::text, category::text from fature.affiliate_history order by seq`
-
 	selectDownline = `
 		select descendant_id as id, level_difference as level
 		from fature.affiliate_hierarchy
@@ -114,6 +111,35 @@ const (
 		where ancestor_id = $1 group by 1 order by 1`
 
 	selectContains = `select exists (select from fature.affiliate_hierarchy where ancestor_id = $1 and descendant_id = $2)`
+)
+
+// The past.
+const (
+	selectHistory = `
+		select seq, affiliate_id, coalesce(parent_id, '00000000-0000-0000-0000-000000000000'), status::text, category::text
+		from fature.affiliate_history order by seq`
+
+	selectAsOf = `
+		select coalesce(parent_id, '00000000-0000-0000-0000-000000000000') as parent_id,
+			status::text, category::text, at as since
+		from fature.affiliate_history
+		where affiliate_id = $1 and at <= $2 order by seq desc limit 1`
+
+	// Those above were there as well, if only by the same statement, which may
+	// have written them a moment later: then it is their first row that counts.
+	// UNION drops what it has found before, and so ends in a cycle.
+	selectUplineAsOf = `
+		with recursive line as (
+			(select affiliate_id, parent_id from fature.affiliate_history
+			where affiliate_id = $1 and at <= $2 order by seq desc limit 1)
+			union
+			select h.affiliate_id, h.parent_id
+			from line l cross join lateral (
+				select affiliate_id, parent_id from fature.affiliate_history
+				where affiliate_id = l.parent_id
+				order by at > $2, case when at > $2 then seq else -seq end limit 1) h
+		)
+		select affiliate_id as id, coalesce(parent_id, '00000000-0000-0000-0000-000000000000') as parent_id from line`
 )
 
 // Checks.

@@ -18,8 +18,7 @@ import (
 
 // Replay rates all that is recorded once more, in the order in which it was
 // rated and with nothing remembered at its beginning, and says that it comes to
-// the lines that were posted and to the counters that are stored. It takes the
-// tree and the standing of now for those of then.
+// the lines that were posted and to the counters that are stored.
 func (w *World) Replay() {
 	w.t.Helper()
 	var rated []transaction.Transaction
@@ -30,7 +29,9 @@ func (w *World) Replay() {
 		}
 	}
 	slices.SortFunc(rated, func(a, b transaction.Transaction) int { return int(*a.RatedSeq - *b.RatedSeq) })
-	r := replay{w, w.posted(), commission.Facts{}, map[uuid.UUID]*commission.Original{}}
+	past, err := hierarchy.LoadPast(w.t.Context(), pg.In(w.Pool, ""))
+	require.NoError(w.t, err)
+	r := replay{w, past, w.posted(), commission.Facts{}, map[uuid.UUID]*commission.Original{}}
 	for _, row := range rated {
 		r.rate(row)
 	}
@@ -42,13 +43,14 @@ func (w *World) Replay() {
 
 type replay struct {
 	*World
+	past      *hierarchy.Past
 	posted    map[uuid.UUID][]commission.Commission
 	memory    commission.Facts
 	originals map[uuid.UUID]*commission.Original
 }
 
 func (r *replay) rate(row transaction.Transaction) {
-	in := commission.Input{Event: row.Event(), Upline: r.upline(row.AffiliateID)}
+	in := commission.Input{Event: row.Event(), Upline: commission.AppendMembers(nil, r.past, row.AffiliateID, *row.SeenSeq)}
 	if row.PlanID != nil && row.ReversesID == nil {
 		var err error
 		in.Plan, err = r.Program.Plans.Get(r.t.Context(), *row.PlanID)
@@ -104,14 +106,6 @@ func (w *World) posted() map[uuid.UUID][]commission.Commission {
 		slices.SortFunc(lines, func(a, b commission.Commission) int { return slices.Compare(a.ID[:], b.ID[:]) })
 	}
 	return all
-}
-
-func (w *World) upline(id uuid.UUID) []commission.Member {
-	var lines hierarchy.Uplines
-	var b pgx.Batch
-	hierarchy.QueueUplines(&b, &lines, []uuid.UUID{id})
-	require.NoError(w.t, pg.Send(w.t.Context(), pg.In(w.Pool, ""), &b))
-	return commission.Members(&lines, id)
 }
 
 func (w *World) counters(needs []commission.Need) commission.Facts {
