@@ -61,6 +61,19 @@ func TestReadmeProgramIsTheExample(t *testing.T) {
 	require.NotContains(t, program, "testenv")
 }
 
+// The longer pieces are those of an Example, whose output is checked.
+func TestReadmePiecesAreOfExamples(t *testing.T) {
+	t.Parallel()
+	_, blocks := readme(t)
+	source, err := os.ReadFile("example_periods_test.go")
+	require.NoError(t, err)
+	for _, block := range blocks["go"][1:] {
+		if strings.Count(block, "\n") > 1 {
+			require.Contains(t, flush(string(source)), flush(block))
+		}
+	}
+}
+
 // flush is a program without its indentation.
 func flush(program string) string {
 	lines := strings.Split(program, "\n")
