@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/shopspring/decimal"
 
 	"github.com/fature/fature"
@@ -14,12 +15,12 @@ import (
 
 // closing is a month of a plan that is closed.
 type closing struct {
-	name            string
-	from, to        time.Time
-	lateSeq, seq    int64
-	statements      int
-	lines           int
-	payable, final_ decimal.Decimal
+	name           string
+	from, to       time.Time
+	lateSeq, seq   int64
+	statements     int
+	lines          int
+	payable, final decimal.Decimal
 }
 
 // statement is a closed account.
@@ -141,7 +142,7 @@ func (c *closing) in(e *deed, zone *time.Location) (late string, ok bool) {
 	case !at.Before(c.from):
 		return "", true
 	}
-	return at.In(zone).Format("2006-01"), len(c.name) > 0 && e.seq >= c.lateSeq && c.lateSeq > 0
+	return at.In(zone).Format("2006-01"), c.lateSeq > 0 && e.seq >= c.lateSeq
 }
 
 func (m *model) settleAll(d *dueMonth, c *closing) {
@@ -277,7 +278,7 @@ func (m *model) settle(d *dueMonth, c *closing, p *person, a *commission.Account
 		line := m.post(l, c.to)
 		line.statement = s
 		s.lines = append(s.lines, line)
-		c.final_ = c.final_.Add(l.Final)
+		c.final = c.final.Add(l.Final)
 	}
 	m.lines = append(m.lines, s.lines...)
 	m.statements = append(m.statements, s)
@@ -286,7 +287,7 @@ func (m *model) settle(d *dueMonth, c *closing, p *person, a *commission.Account
 
 // payout is what a run made of the lines of an affiliate.
 type payout struct {
-	id     [16]byte
+	id     uuid.UUID
 	by     *person
 	amount decimal.Decimal
 	lines  int

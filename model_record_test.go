@@ -20,7 +20,7 @@ type outcome struct {
 	differs   bool
 }
 
-// recording is a call on its way in the model: what it changes is put back
+// modelCall is a call on its way in the model: what it changes is put back
 // where any of it is refused.
 type modelCall struct {
 	*model
@@ -164,10 +164,9 @@ func (m *model) byCode(code string) *person {
 // takeBack finds what an event takes back.
 func (c *modelCall) takeBack(e transaction.Event, place int) outcome {
 	var original *deed
+	// What stands later in the call is not there yet.
 	if first, ok := c.keyed[e.ReversesKey]; e.Reverses == uuid.Nil && (!ok || first < place) {
 		original = c.keys[e.ReversesKey]
-	} else if e.Reverses == uuid.Nil { // of the call, but later
-		original = nil
 	}
 	for _, known := range c.rows {
 		if e.Reverses != uuid.Nil && known.real == e.Reverses {

@@ -202,6 +202,10 @@ func (r *recording) rate(ctx context.Context, tx *pg.Tx, s *standing) error {
 func (r *recording) store(ctx context.Context, tx *pg.Tx, s *standing) error {
 	post := posting{totals: deltas{}, counters: s.changed, reversed: s.reversed()}
 	for _, it := range r.items {
+		// What is repeated may be taken back whole by this very call.
+		if o := s.originals[it.row.ID]; o != nil && it.repeats != nil {
+			it.row.Status = o.row.Status
+		}
 		if it.stored() {
 			post.rows = append(post.rows, it.row)
 			post.add(it.row, it.lines)
