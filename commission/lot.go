@@ -159,7 +159,7 @@ func (w *working) read(ctx context.Context, tx pg.DB, limit int) error {
 	var b pgx.Batch
 	for _, id := range RulesFor(w.Period, w.Versions) {
 		w.queueActivity(&b, &activity, id)
-		if r := w.recouping(id); r != nil {
+		if _, r := lastRule(w.Versions, id, w.Period); r.recoup != nil {
 			advances[id] = w.queueAdvances(&b, r)
 		}
 	}
@@ -181,19 +181,6 @@ func (w *working) next(ctx context.Context, tx pg.DB, limit int) error {
 		w.UpTo = ids[w.Count-1]
 	}
 	return err
-}
-
-// recouping is the newest version of a rule, if it takes advances off.
-func (w *working) recouping(rule string) *periodRule {
-	for _, p := range slices.Backward(w.Versions) {
-		if r := p.periodRule(rule, w.Period); r != nil {
-			if r.recoup == nil {
-				return nil
-			}
-			return r
-		}
-	}
-	return nil
 }
 
 // queueActivity adds to into the sums of a rule.
