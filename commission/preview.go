@@ -127,7 +127,7 @@ func Preview(s Sample) (Previewed, error) {
 	for _, turn := range p.turns() {
 		p.Err(turn.path, turn.do())
 		if p.full() {
-			p.That(false, "events", "come to more than %d lines and skips", maxSampleLines)
+			p.That(false, "events", "come to more than %d lines, skips and statements", maxSampleLines)
 			break
 		}
 	}

@@ -206,7 +206,7 @@ func (p *preview) close(c closing) error {
 	}
 	from, _ := slices.BinarySearchFunc(p.happened, c.From, func(h *happened, at time.Time) int { return h.at.Compare(at) })
 	for _, h := range p.happened[from:] {
-		if !h.at.Before(c.To) {
+		if !h.at.Before(c.To) || len(w.accounts) > maxSampleLines {
 			break
 		}
 		w.add(h)
@@ -229,7 +229,7 @@ func (w *work) add(h *happened) {
 	if h.plan != nil && h.plan.Name == w.plan {
 		for i := range h.plan.periods {
 			if r := &h.plan.periods[i]; r.period == w.Period {
-				w.account(h, r).add(h)
+				w.count(h, r)
 			}
 		}
 	}
@@ -240,6 +240,15 @@ func (w *work) add(h *happened) {
 				into.Advance = into.Advance.Add(earned.final)
 			}
 		}
+	}
+}
+
+// count adds what happened to an account whose base it counts in.
+func (w *work) count(h *happened, r *periodRule) {
+	did := Activity{Plan: h.plan, Customer: h.customer, Type: h.kind, Reverses: h.reverses, Amount: h.amount}
+	if _, ok := did.item(&r.base); ok {
+		a := w.account(h, r)
+		a.Activity = append(a.Activity, did)
 	}
 }
 
@@ -255,6 +264,9 @@ func (w *work) account(h *happened, r *periodRule) *Account {
 
 // settle settles the accounts, until the preview is full.
 func (w *work) settle() error {
+	if len(w.accounts) > maxSampleLines {
+		return fault.Field("", "comes to more than %d accounts", maxSampleLines)
+	}
 	var upline []Member
 	last := ""
 	for _, key := range w.order() {
@@ -274,10 +286,6 @@ func (w *work) order() []accountKey {
 	return slices.SortedFunc(maps.Keys(w.accounts), func(a, b accountKey) int {
 		return cmp.Or(cmp.Compare(w.places[a.affiliate], w.places[b.affiliate]), cmp.Compare(w.rules[a.rule], w.rules[b.rule]), cmp.Compare(a.split, b.split))
 	})
-}
-
-func (a *Account) add(h *happened) {
-	a.Activity = append(a.Activity, Activity{Plan: h.plan, Customer: h.customer, Type: h.kind, Reverses: h.reverses, Amount: h.amount})
 }
 
 func (p *preview) settleAccount(a *Account, key accountKey) error {

@@ -108,7 +108,7 @@ func TestPreviewIsBounded(t *testing.T) {
 		s.Events = append(s.Events, commission.SampleEvent{ID: fmt.Sprint(i), At: at, Affiliate: "ana", Type: transaction.Sale, Amount: "10.00"})
 	}
 	_, err := commission.Preview(s)
-	require.ErrorContains(t, err, "events: come to more than 100000 lines and skips")
+	require.ErrorContains(t, err, "events: come to more than 100000 lines, skips and statements")
 	s.Events = s.Events[:1000]
 	_, err = commission.Preview(s)
 	require.NoError(t, err)

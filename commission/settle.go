@@ -84,20 +84,28 @@ func (a *Account) check() error {
 func (b *CarryOver) check() error {
 	var c fault.Check
 	loss := func(field string, d decimal.Decimal) {
-		switch {
-		case anyBomb(d):
-			c.That(false, field, "is out of range")
-		case d.IsPositive():
-			c.That(false, field, "is above zero: only losses are carried")
-		}
+		c.That(!anyBomb(d), field, "is out of range")
+		c.That(anyBomb(d) || !d.IsPositive(), field, "is above zero: only losses are carried")
 	}
 	loss("carried", b.Carried)
 	c.That(b.Carried.IsZero() || b.Of == CarryBase || b.Of == CarryCommission, "of", "%.40q is not what a loss is carried of", string(b.Of))
 	c.That(!anyBomb(b.Unrecouped) && !b.Unrecouped.IsNegative(), "unrecouped", "is below zero or out of range")
-	for _, id := range slices.Sorted(maps.Keys(b.Customers)) {
+	gain := func(d decimal.Decimal) bool { return anyBomb(d) || d.IsPositive() }
+	for _, id := range those(b.Customers, gain) {
 		loss(below("customers", id), b.Customers[id])
 	}
 	return c.Done()
+}
+
+// those are the customers whose balance is such, in order.
+func those(balances map[string]decimal.Decimal, such func(decimal.Decimal) bool) (ids []string) {
+	for id, balance := range balances {
+		if such(balance) {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids
 }
 
 // Needs names the counters that settling the account may read: those of caps.
@@ -164,7 +172,7 @@ func (w *settling) settle(facts Facts) (s Settlement, err error) {
 func (w *settling) fits(s *Settlement) error {
 	var c fault.Check
 	fits := func(field string, d decimal.Decimal) {
-		if d.NumDigits()+int(d.Exponent()) > 12 && d.Abs().GreaterThan(money.Max) { // most are seen to be small without arithmetic
+		if tooLarge(d) {
 			c.That(false, field, "of rule %s in %s is %s, out of range", w.Rule, w.Interval.Name, d)
 		}
 	}
@@ -175,10 +183,16 @@ func (w *settling) fits(s *Settlement) error {
 	fits("closing", f.Closing)
 	fits("payable", f.Payable)
 	fits("unrecouped", f.Rest)
-	for _, id := range slices.Sorted(maps.Keys(s.Closing.Customers)) {
+	for _, id := range those(s.Closing.Customers, tooLarge) {
 		fits(below("customers", id), s.Closing.Customers[id])
 	}
 	return c.Done()
+}
+
+// tooLarge tells whether no row could hold an amount. Most are seen to be small
+// without arithmetic.
+func tooLarge(d decimal.Decimal) bool {
+	return d.NumDigits()+int(d.Exponent()) > 12 && d.Abs().GreaterThan(money.Max)
 }
 
 // countAll counts the activity, and orders its parts.
