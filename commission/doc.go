@@ -43,9 +43,19 @@
 // evaluated again like any [Calculation]. Nothing is settled where nothing
 // happened: what was carried waits.
 //
-// A period is an [Interval], half-open in the plan's zone. Its lines are of the
-// moment in which it ends, and available a hold later; a cap counts them in the
-// stretch of time of the last instant before. A transaction that is recorded
+// A loss is one of the base or of the commission, as the version that closed with
+// it said, and counts once: the next version may carry the other kind, and then
+// carries on only what is negative of that. A customer whom a high-roller policy
+// carries alone has a balance in each account: a quarantine sets all that he does
+// against it until it is above zero, a pro rata policy only what he loses again.
+// Advances are level-0 lines of event rules, after caps: what is still to be
+// earned of them is a balance beside the losses, and where more of them is taken
+// back than that, it is paid again.
+//
+// A period is an [Interval], half-open in the plan's zone, and begins where the
+// one before it ended, also where a new version has another zone. Its lines are
+// of the moment in which it ends, and available a hold later; a cap counts them
+// in the stretch of time of the last instant before. A transaction that is recorded
 // after its period was closed is late: it counts in the next one, as an [Item]
 // that names the old one, and makes no customer active.
 //
