@@ -24,7 +24,7 @@ type playedCase struct {
 
 // Every case of the vectors is lived: what is recorded and closed comes to what
 // the preview of the same sample tells, which the vectors check to the cent. A
-// short run lives a third of them.
+// short run lives a sixth of them.
 func TestPeriodVectorsLived(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("commission/testdata/periods/*.json")
@@ -39,7 +39,7 @@ func TestPeriodVectorsLived(t *testing.T) {
 			t.Parallel()
 			for i, c := range cases {
 				t.Run(c.Name, func(t *testing.T) {
-					if i%shortOrLong(3, 1) != 0 {
+					if i%shortOrLong(6, 1) != 0 {
 						t.Skip("FATURE_LONG=1 is for every case")
 					}
 					if why := c.unlived(); why != "" {
