@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -60,6 +61,11 @@ func (c *playedCase) unlived() string {
 		return "the sample is refused"
 	case slices.ContainsFunc(c.Sample.Plans, func(p commission.SamplePlan) bool { return decimals[p.Document.Currency] > 2 }):
 		return "the columns hold two decimals"
+	}
+	for i, v := range c.Sample.Plans[1:] {
+		if reflect.DeepEqual(v.Document, c.Sample.Plans[i].Document) {
+			return "the same document published again makes no version"
+		}
 	}
 	return ""
 }
