@@ -186,6 +186,8 @@ func (m *model) accounts(d *dueMonth, c *closing, p *person) map[string]map[stri
 			}
 		}
 		for _, rule := range modelRules(d.versions) {
+			// As the programme has it: the newest version that is anybody's says
+			// what is an advance, though the affiliate's own may say otherwise.
 			newest := newestRule(d.versions, rule)
 			for _, l := range e.lines {
 				if l.Level == 0 && slices.Contains(newest.Recoup, l.Rule) && l.Calculation.Plan == d.name {

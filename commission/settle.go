@@ -39,13 +39,14 @@ type Settlement struct {
 // Settle closes an account: it rates the base of the period, applies what is
 // carried, and pays what remains to the affiliate and its upline. There is no
 // statement, and ok is false, where nothing happened: no transaction that the
-// base counts, and no advance. What was carried then stays as it is.
+// base counts, and no advance that the rule takes off. What was carried then
+// stays as it is.
 //
 // Facts are those that Account.Needs named. Errors are of the kind
 // fault.Invalid: a base or a line that no row could hold.
 func Settle(a Account, facts Facts) (s Settlement, ok bool, err error) {
 	w := a.settling()
-	if w == nil || len(w.parts) == 0 && a.Advance.IsZero() {
+	if w == nil || len(w.parts) == 0 && (a.Advance.IsZero() || w.rule.recoup == nil) {
 		return Settlement{}, false, nil
 	}
 	if len(w.parts) == 0 {
