@@ -107,7 +107,7 @@ func (m *model) follow(d *dueMonth) (*closing, error) {
 	before := m.closings[d.name]
 	if len(before) == 0 {
 		for _, e := range m.rows {
-			if e.event.At.Before(c.from) && slices.Contains(d.versions, m.counted(e)) {
+			if e.event.At.Before(c.from) && slices.Contains(d.versions, e.plan) {
 				return nil, commission.ErrPeriodOpen
 			}
 		}
@@ -122,14 +122,6 @@ func (m *model) follow(d *dueMonth) (*closing, error) {
 	}
 	c.from, c.lateSeq = last.to, last.seq
 	return c, nil
-}
-
-// counted is the version by which a transaction counts in a period, or nil.
-func (m *model) counted(e *deed) *commission.Plan {
-	if e.reverses != nil && !refundsCount {
-		return nil
-	}
-	return e.plan
 }
 
 // in tells whether a transaction counts in a closing, and for which month it is
@@ -182,7 +174,7 @@ func (m *model) accounts(d *dueMonth, c *closing, p *person) map[string]map[stri
 		for _, rule := range modelRules(d.versions) {
 			if r := m.rule(d, e, rule); r != nil {
 				a := account(rule, e.split(r.SplitBy))
-				a.Activity = append(a.Activity, d.activity(m.counted(e), e, rule, late))
+				a.Activity = append(a.Activity, d.activity(e.plan, e, rule, late))
 			}
 		}
 		for _, rule := range modelRules(d.versions) {
@@ -206,7 +198,7 @@ func (d *dueMonth) zone() *time.Location { return d.versions[len(d.versions)-1].
 
 // rule is the version of a rule by which a transaction counts, or nil.
 func (m *model) rule(d *dueMonth, e *deed, rule string) *commission.Rule {
-	plan := m.counted(e)
+	plan := e.plan
 	if plan == nil || !slices.Contains(d.versions, plan) {
 		return nil
 	}
