@@ -245,16 +245,21 @@ func RulesFor(kind Period, versions []*Plan) []string {
 func recouping(versions []*Plan, kind Period) []*periodRule {
 	var rules []*periodRule
 	for _, id := range RulesFor(kind, versions) {
-		for _, v := range slices.Backward(versions) {
-			if r := v.periodRule(id, kind); r != nil {
-				if r.recoup != nil {
-					rules = append(rules, r)
-				}
-				break
-			}
+		if r := lastRule(versions, id, kind); r.recoup != nil {
+			rules = append(rules, r)
 		}
 	}
 	return rules
+}
+
+// lastRule is a rule as the last version that has it says, or nil.
+func lastRule(versions []*Plan, id string, kind Period) *periodRule {
+	for _, v := range slices.Backward(versions) {
+		if r := v.periodRule(id, kind); r != nil {
+			return r
+		}
+	}
+	return nil
 }
 
 func (p *preview) settle(a *Account, plan, affiliate string) error {

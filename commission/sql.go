@@ -376,14 +376,14 @@ const (
 			where $10 and t.affiliate_id > $4 and t.affiliate_id <= $5 and t.created_at < $6
 				and t.rated_seq >= $8 and t.rated_seq < $9 and c.level = 0 and c.rule = any($1)
 		)
-		select c.affiliate_id,
+		select c.affiliate_id, c.plan_id, c.rule,
 			coalesce(fature.scalar(c.metadata -> nullif($3, '')), fature.scalar(o.metadata -> nullif($3, '')), '') as split,
 			coalesce(sum(c.final_amount) filter (where c.status <> 'void'), 0) as amount,
 			count(*) filter (where c.status = 'void') as voided
 		from counted c
 		join fature.commission_plans p on p.id = c.plan_id and p.name = $2
 		left join fature.transactions o on (o.id, o.created_at) = (c.taken_id, c.taken_at)
-		group by 1, 2`
+		group by 1, 2, 3, 4`
 
 	selectClosings = `select ` + closingFields + ` from fature.closings order by seq`
 
