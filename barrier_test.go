@@ -54,7 +54,7 @@ func TestSettledWaitsForWhatIsUnderWay(t *testing.T) {
 
 	done := settling(t, w.Program)
 	var after fature.Recorded
-	for until := time.Now().Add(2200 * time.Millisecond); time.Now().Before(until); time.Sleep(100 * time.Millisecond) {
+	for until := time.Now().Add(3500 * time.Millisecond); time.Now().Before(until); time.Sleep(100 * time.Millisecond) {
 		after = w.Sale("ana", "1.00")
 	}
 	later, err := w.Pool.Begin(t.Context())

@@ -229,10 +229,10 @@ func TestRoundTripsOfAClose(t *testing.T) {
 	}
 	_, err = p.PreviewPeriod(t.Context(), "2025-06", nil)
 	require.NoError(t, err)
-	// One or two less where a statement is prepared, and nobody's losses are
-	// carried alone.
-	require.LessOrEqual(t, slices.Max(lots("2025-06", 3)), 14)
-	require.LessOrEqual(t, slices.Max(lots("2025-07", 8)), 14)
+	// Some less where a statement is prepared, or nobody's losses are carried
+	// alone.
+	require.LessOrEqual(t, slices.Max(lots("2025-06", 3)), 16)
+	require.LessOrEqual(t, slices.Max(lots("2025-07", 8)), 16)
 }
 
 // Six writers record events of the month that is being closed, and of the next.

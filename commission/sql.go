@@ -126,12 +126,14 @@ const (
 const (
 	// One lot of a month's. Rows that somebody has locked are another's to
 	// approve, or about to be void. The locked rows stay where they are.
+	// One at a time, and none skipped that another has locked: a run that missed a
+	// debt would overpay.
 	approveLines = `
 		update fature.commissions set status = 'approved'
 		where created_at >= $2 and created_at < $3 and ctid = any(array(
 			select ctid from fature.commissions
 			where created_at >= $2 and created_at < $3 and status = 'pending' and available_at <= $1
-			limit $4 for no key update skip locked))`
+			limit $4 for no key update))`
 
 	// What is in payouts is read there: an affiliate has few of them.
 	selectBalances = `
