@@ -118,7 +118,7 @@ func (c Calculation) Recompute() (amount, final decimal.Decimal, err error) {
 	case c.Kind == kindReversal:
 		return c.takeBack()
 	}
-	if (c.Kind == kindStatement) != (c.Statement != nil) {
+	if (c.Kind == kindStatement) != (c.Statement != nil) || c.Own != nil && c.Own.Kind == kindStatement {
 		return amount, final, errors.New("the statement and the kind of pay do not go together")
 	}
 	if amount, err = c.evaluate(c.Term); err != nil {

@@ -26,7 +26,7 @@ func (c *Calculation) settled() string {
 
 // due is what of advances is to be taken off.
 func (f *Footing) due() decimal.Decimal {
-	if f.Recoup == nil {
+	if len(f.Recoup) == 0 {
 		return decimal.Zero
 	}
 	return f.Unrecouped.Add(f.Advance)

@@ -118,8 +118,8 @@ func (f *Footing) settle(rounding Rounding, digits int32) {
 		f.Closing = decimal.Zero
 	}
 	f.Payable, f.Rest = decimal.Max(result, decimal.Zero), f.Unrecouped
-	if f.Recoup != nil {
-		due := f.Unrecouped.Add(f.Advance)
+	if len(f.Recoup) > 0 {
+		due := f.due()
 		f.Rest = decimal.Max(decimal.Zero, due.Sub(f.Payable))
 		f.Payable = decimal.Max(decimal.Zero, f.Payable.Sub(due))
 	}
@@ -135,51 +135,69 @@ func (f *Footing) capped(loss decimal.Decimal) decimal.Decimal {
 
 // foot makes the Base and Unrounded of a part of what stands before them.
 func (p *Part) foot() {
-	p.Base = p.Aside.Add(p.Opening)
+	p.Base = p.sum()
+	p.Unrounded = p.due(p.Base)
+}
+
+// sum is what the items, what is aside, and the opening come to.
+func (p *Part) sum() decimal.Decimal {
+	sum := p.Aside.Add(p.Opening)
 	for i := range p.Items {
-		p.Base = p.Base.Add(p.Items[i].signed())
+		sum = sum.Add(p.Items[i].signed())
 	}
-	switch p.Kind {
-	case kindTiers:
-		p.Unrounded = p.Tiers.due()
-	case kindPercent:
-		p.Unrounded = p.Base.Mul(p.Rate.Shift(-2))
-	default:
-		p.Unrounded = decimal.Zero
-		if p.Base.IsPositive() {
-			p.Unrounded = p.Rate
-		}
+	return sum
+}
+
+// due is what the version pays for a base.
+func (p *Part) due(base decimal.Decimal) decimal.Decimal {
+	switch {
+	case p.Kind == kindTiers:
+		return p.Tiers.due()
+	case p.Kind == kindPercent:
+		return base.Mul(p.Rate.Shift(-2))
+	case base.IsPositive():
+		return p.Rate
 	}
+	return decimal.Zero
 }
 
 // check evaluates the footing again from its inputs. The error names the first
 // figure that does not follow.
 func (f *Footing) check(rounding Rounding, digits int32) error {
-	if f.bomb() {
-		return errRange
+	if err := f.checkInputs(); err != nil {
+		return err
 	}
-	if len(f.Parts) == 0 {
-		return errors.New("the statement has no part")
-	}
-	again := *f
-	again.Parts = slices.Clone(f.Parts)
-	for i := range again.Parts {
-		if err := again.Parts[i].check(); err != nil {
+	for i := range f.Parts {
+		if err := f.Parts[i].check(); err != nil {
 			return fmt.Errorf("version %d: %w", f.Parts[i].Version, err)
 		}
-		again.Parts[i].foot()
-		if err := follows("the base", f.Parts[i].Base, again.Parts[i].Base); err != nil {
-			return err
-		}
-		if err := follows("unrounded", f.Parts[i].Unrounded, again.Parts[i].Unrounded); err != nil {
-			return err
-		}
 	}
+	again := *f
 	again.settle(rounding, digits)
 	return errors.Join(
 		follows("the commission", f.Commission, again.Commission), follows("payable", f.Payable, again.Payable),
 		follows("the closing", f.Closing, again.Closing), follows("the unrecouped rest", f.Rest, again.Rest),
 		follows("the opening of the base", f.ofBase(), f.joined()))
+}
+
+// checkInputs refuses what no settlement could have begun with.
+func (f *Footing) checkInputs() error {
+	opens := f.OpeningOf == CarryBase || f.OpeningOf == CarryCommission
+	switch {
+	case f.bomb():
+		return errRange
+	case len(f.Parts) == 0:
+		return errors.New("the statement has no part")
+	case f.Carry != CarryNone && f.Carry != CarryBase && f.Carry != CarryCommission:
+		return fmt.Errorf("%.40q is not a carry", string(f.Carry))
+	case f.Opening.IsPositive() || f.Opening.IsNegative() != opens || f.OpeningOf != "" && !opens:
+		return fmt.Errorf("an opening of %s is not a loss of the %.40q", f.Opening, string(f.OpeningOf))
+	case f.CarryCap.IsNegative() || f.Unrecouped.IsNegative():
+		return errors.New("carry_cap or unrecouped is below zero")
+	case len(f.Recoup) == 0 && !f.Advance.IsZero():
+		return errors.New("there is an advance, but nothing to recoup")
+	}
+	return nil
 }
 
 // ofBase is the opening, where it is one of the base.
@@ -199,16 +217,22 @@ func follows(what string, stored, again decimal.Decimal) error {
 
 // check refuses a part that no version could have rated.
 func (p *Part) check() error {
+	if err := follows("the base", p.Base, p.sum()); err != nil {
+		return err
+	}
 	switch p.Kind {
 	case kindPercent, kindFlat:
-		return nil
 	case kindTiers:
 		if err := p.Tiers.check(p.Rate); err != nil {
 			return err
 		}
-		return follows("the sum of the tiers", p.Tiers.Sum, p.Base)
+		if err := follows("the sum of the tiers", p.Tiers.Sum, p.Base); err != nil {
+			return err
+		}
+	default:
+		return fmt.Errorf("%.40q is not a kind of pay", p.Kind)
 	}
-	return fmt.Errorf("%.40q is not a kind of pay", p.Kind)
+	return follows("unrounded", p.Unrounded, p.due(p.Base))
 }
 
 // bomb tells whether a number in it would make arithmetic slow.

@@ -19,7 +19,7 @@ type Interval struct {
 var intervalName = regexp.MustCompile(`^([0-9]{4})-(?:W([0-9]{2})|([0-9]{2})(?:-([0-9]{2}))?)$`)
 
 // ParseInterval reads a day (2025-06-14), an ISO week (2025-W23, from Monday)
-// or a month (2025-06) of a zone. A day begins at the first instant of its
+// or a month (2025-06) of a zone, none of which was over by 2000. A day begins at the first instant of its
 // date, which is not midnight where clocks skip that. Errors are of the kind
 // fault.Invalid, those of a date that the zone skips whole included.
 func ParseInterval(name string, zone *time.Location) (Interval, error) {
@@ -34,12 +34,12 @@ func ParseInterval(name string, zone *time.Location) (Interval, error) {
 	first, p := date(year, time.Month(month), max(day, 1)), Month
 	switch {
 	case part[2] != "":
-		first, p = monday(date(year, time.January, 4)).AddDate(0, 0, 7*(week-1)), Week
+		first, p = date(year, time.January, 4).AddDate(0, 0, 7*(week-1)), Week // the 4th is always in the first week
 	case part[4] != "":
 		p = Day
 	}
 	iv := newInterval(p, first, zone)
-	if iv.Name != name || year < 2000 {
+	if iv.Name != name || !iv.To.After(date(2000, time.January, 1)) {
 		return Interval{}, fault.Field("period", "%s is not in the calendar since 2000", name)
 	}
 	if !iv.From.Before(iv.To) {
@@ -50,16 +50,7 @@ func ParseInterval(name string, zone *time.Location) (Interval, error) {
 
 // IntervalAt is the interval that a moment lies in.
 func IntervalAt(p Period, at time.Time, zone *time.Location) Interval {
-	year, month, day := at.In(zone).Date()
-	first := date(year, month, day)
-	switch p {
-	case Week:
-		first = monday(first)
-	case Month:
-		first = date(year, month, 1)
-	case Day, Lifetime, EachTransaction:
-	}
-	iv := newInterval(p, first, zone)
+	iv := newInterval(p, date(at.In(zone).Date()), zone)
 	for !at.Before(iv.To) { // clocks were set back over the end of the date
 		iv = iv.next(zone)
 	}
@@ -71,8 +62,9 @@ func (iv Interval) next(zone *time.Location) Interval {
 	return newInterval(iv.Period, date(iv.To.In(zone).Date()), zone)
 }
 
-// newInterval is the interval whose first date is given.
-func newInterval(p Period, first time.Time, zone *time.Location) Interval {
+// newInterval is the interval that a date lies in.
+func newInterval(p Period, d time.Time, zone *time.Location) Interval {
+	first := p.first(d)
 	iv := Interval{Period: p, From: begins(first, zone), To: begins(p.after(first), zone)}
 	switch p {
 	case Week:
@@ -84,6 +76,18 @@ func newInterval(p Period, first time.Time, zone *time.Location) Interval {
 		iv.Name = first.Format("2006-01-02")
 	}
 	return iv
+}
+
+// first is the first date of the period that a date lies in.
+func (p Period) first(d time.Time) time.Time {
+	switch p {
+	case Week:
+		return monday(d)
+	case Month:
+		return date(d.Year(), d.Month(), 1)
+	case Day, Lifetime, EachTransaction:
+	}
+	return d
 }
 
 // after is the first date of the next period.

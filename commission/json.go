@@ -89,7 +89,7 @@ func (p TierPart) appendJSON(b []byte) []byte {
 }
 
 // MarshalJSON writes what AppendJSON does.
-func (f *Footing) MarshalJSON() ([]byte, error) { return f.AppendJSON(make([]byte, 0, 512)), nil }
+func (f Footing) MarshalJSON() ([]byte, error) { return f.AppendJSON(make([]byte, 0, 512)), nil }
 
 // AppendJSON is that of Calculation, for a footing.
 func (f *Footing) AppendJSON(b []byte) []byte {
@@ -105,7 +105,7 @@ func (f *Footing) AppendJSON(b []byte) []byte {
 		b = appendText(append(b, `,"opening_of":`...), string(f.OpeningOf))
 	}
 	b = appendDecimal(append(b, `,"commission":`...), f.Commission)
-	if f.Recoup != nil {
+	if len(f.Recoup) > 0 {
 		b = appendList(append(b, `,"recoup":`...), f.Recoup, func(id string, b []byte) []byte { return appendText(b, id) })
 	}
 	b = appendNonzero(b, `,"unrecouped":`, f.Unrecouped)
@@ -117,7 +117,7 @@ func (f *Footing) AppendJSON(b []byte) []byte {
 
 func (p Part) appendJSON(b []byte) []byte {
 	b = appendInt(append(b, `{"version":`...), p.Version)
-	if p.Items != nil {
+	if len(p.Items) > 0 {
 		b = appendList(append(b, `,"items":`...), p.Items, Item.appendJSON)
 	}
 	b = appendNonzero(b, `,"aside":`, p.Aside)

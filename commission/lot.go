@@ -258,9 +258,9 @@ func (w *working) index(activity []activityRow) {
 // in force for it recoups.
 func (w *working) claimAdvances(id uuid.UUID, versions []*Plan) {
 	for _, sum := range w.advances[id] {
-		r := lastRule(versions, sum.rule, w.Period)
+		_, r := lastRule(versions, sum.rule, w.Period)
 		if r == nil {
-			r = lastRule(w.earnedBy(id), sum.rule, w.Period)
+			_, r = lastRule(w.earnedBy(id), sum.rule, w.Period)
 		}
 		if sum.isOf(r) {
 			w.claim(w.account(id, sum.rule, sum.Split), sum, r)

@@ -15,11 +15,12 @@ func (r *rating) override(rule *rule, on overridden) {
 	climb := climb{upline: r.Upline, inactive: rule.inactive}
 	for i := range rule.steps {
 		step := &rule.steps[i]
-		if step.kind == kindFlat && !on.flat {
-			continue
-		}
-		claim := claim{rule: rule.id, level: i + 1, term: r.Plan.term(&step.share, on.base), own: on.own}
+		claim := claim{rule: rule.id, level: i + 1, own: on.own}
 		claim.place, claim.lost = climb.take(claim.level)
+		if step.kind == kindFlat && !on.flat {
+			continue // and whoever would have taken it has taken the level
+		}
+		claim.term = r.Plan.term(&step.share, on.base)
 		if claim.lost == "" && !step.admits(r.Upline[claim.place]) {
 			claim.lost = ReasonCategory
 		}

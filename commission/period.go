@@ -28,11 +28,15 @@ type roller struct {
 }
 
 func (r Rule) compilePeriod() periodRule {
-	return periodRule{
-		rule: r.compile(), period: r.Period, base: r.Base, carry: r.Carry, carryCap: r.CarryCap.value(), splitBy: r.SplitBy,
+	compiled := periodRule{
+		rule: r.compile(), period: r.Period, base: Base{slices.Clone(r.Base.Plus), slices.Clone(r.Base.Minus)},
+		carry: r.Carry, carryCap: r.CarryCap.value(), splitBy: r.SplitBy,
 		roller: roller{r.HighRoller.Mode, r.HighRoller.PlayerMax.value(), r.HighRoller.AggregateMax.value()},
-		recoup: slices.Clone(r.Recoup),
 	}
+	if len(r.Recoup) > 0 {
+		compiled.recoup = slices.Clone(r.Recoup)
+	}
+	return compiled
 }
 
 // asksWho tells whether the rule's activity is needed customer by customer.
@@ -47,12 +51,40 @@ func (r *periodRule) asksActive() bool {
 
 // periodRule finds a rule for periods of a kind, or nil.
 func (p *Plan) periodRule(id string, period Period) *periodRule {
+	if p == nil {
+		return nil
+	}
 	for i := range p.periods {
 		if r := &p.periods[i]; r.id == id && r.period == period {
 			return r
 		}
 	}
 	return nil
+}
+
+// lastRule is a rule as its last version has it, and that version: it sets what
+// is not rated part by part. Both are nil where none has it.
+func lastRule(versions []*Plan, id string, period Period) (*Plan, *periodRule) {
+	for _, p := range slices.Backward(versions) {
+		if r := p.periodRule(id, period); r != nil {
+			return p, r
+		}
+	}
+	return nil, nil
+}
+
+// RulesFor are the ids of the rules that pay by a kind of period: those of the
+// last version in the order of its document, then those that it has dropped.
+func RulesFor(kind Period, versions []*Plan) []string {
+	var ids []string
+	for _, p := range slices.Backward(versions) {
+		for i := range p.periods {
+			if r := &p.periods[i]; r.period == kind && !slices.Contains(ids, r.id) {
+				ids = append(ids, r.id)
+			}
+		}
+	}
+	return ids
 }
 
 // Periods are the kinds of period that the plan pays by.

@@ -64,11 +64,12 @@ type SampleEvent struct {
 
 // Limits of a sample. They bound what one preview can cost.
 const (
+	maxSamplePlans      = 100
 	maxSampleAffiliates = 10_000
 	maxSampleEvents     = 10_000
 	maxSampleDepth      = 255
 	maxSampleCloses     = 1_000
-	maxSampleLines      = 100_000 // posted and skipped; what one event more adds is bounded by its plan
+	maxSampleLines      = 100_000 // posted and skipped, and statements; what one event or account more adds is bounded by its plan
 )
 
 // Previewed is what a sample comes to. Amounts are text with the currency's
@@ -115,9 +116,9 @@ type PreviewedSkip struct {
 func Preview(s Sample) (Previewed, error) {
 	p := preview{
 		Sample: s, affiliates: map[string]SampleAffiliate{}, names: map[uuid.UUID]string{},
-		attributed: map[string]time.Time{}, listed: map[string]bool{}, memory: Facts{}, originals: map[string]*Original{},
-		happened: map[string][]happened{}, balances: map[accountKey]CarryOver{},
-		out: Previewed{Lines: []PreviewedLine{}, Statements: []PreviewedStatement{}, Skipped: []PreviewedSkip{}, Totals: map[string]Decimal{}},
+		members: map[string]Member{}, places: map[string]int{}, attributed: map[string]time.Time{}, listed: map[string]bool{}, memory: Facts{}, originals: map[string]*Original{},
+		balances: map[accountKey]CarryOver{},
+		out:      Previewed{Lines: []PreviewedLine{}, Statements: []PreviewedStatement{}, Skipped: []PreviewedSkip{}, Totals: map[string]Decimal{}},
 	}
 	p.check()
 	if err := p.Done(); err != nil {
@@ -125,12 +126,17 @@ func Preview(s Sample) (Previewed, error) {
 	}
 	for _, turn := range p.turns() {
 		p.Err(turn.path, turn.do())
-		if len(p.out.Lines)+len(p.out.Skipped) > maxSampleLines {
+		if p.full() {
 			p.That(false, "events", "come to more than %d lines and skips", maxSampleLines)
 			break
 		}
 	}
 	return p.done()
+}
+
+// full tells that the preview has come to more than it may.
+func (p *preview) full() bool {
+	return len(p.out.Lines)+len(p.out.Skipped)+len(p.out.Statements) > maxSampleLines
 }
 
 // turn is an event or a close, in the order in which they happen.
@@ -160,12 +166,15 @@ type preview struct {
 	digits     int32
 	affiliates map[string]SampleAffiliate
 	names      map[uuid.UUID]string
+	members    map[string]Member // by affiliate
+	places     map[string]int    // of affiliates in the sample
 	attributed map[string]time.Time
 	listed     map[string]bool // the customers
 	memory     Facts
 	originals  map[string]*Original
 	closes     []closing
-	happened   map[string][]happened // by affiliate
+	order      []int       // the places of the versions, in the order in which they come into force
+	happened   []*happened // in order of time
 	balances   map[accountKey]CarryOver
 	out        Previewed
 	breakage   decimal.Decimal
@@ -175,6 +184,7 @@ type preview struct {
 func (p *preview) check() {
 	p.totals = map[string]decimal.Decimal{}
 	p.That(len(p.Plans) > 0, "plans", "are missing")
+	p.That(len(p.Plans) <= maxSamplePlans, "plans", "are %d, more than %d", len(p.Plans), maxSamplePlans)
 	p.That(len(p.Affiliates) <= maxSampleAffiliates, "affiliates", "are %d, more than %d", len(p.Affiliates), maxSampleAffiliates)
 	p.That(len(p.Events) <= maxSampleEvents, "events", "are %d, more than %d", len(p.Events), maxSampleEvents)
 	if p.Done() != nil {
@@ -190,6 +200,7 @@ func (p *preview) check() {
 	}
 	for i, a := range p.Affiliates {
 		p.affiliate(fmt.Sprintf("affiliates[%d]", i), a)
+		p.places[a.ID] = i
 	}
 	for i, a := range p.Affiliates {
 		p.parent(fmt.Sprintf("affiliates[%d].parent", i), a)
@@ -201,6 +212,7 @@ func (p *preview) check() {
 	}
 	p.events()
 	if p.Done() == nil {
+		p.order = p.byTime()
 		p.closes = p.closings()
 	}
 }
@@ -211,7 +223,10 @@ func (p *preview) affiliate(path string, a SampleAffiliate) {
 	p.That(!twice, path+".id", "%.40q stands twice", a.ID)
 	p.That(a.Category == "" || a.Category.Valid(), path+".category", "%.40q is not a category", string(a.Category))
 	p.That(a.Status == "" || a.Status.Valid(), path+".status", "%.40q is not a status", string(a.Status))
-	p.affiliates[a.ID], p.names[sampleID(a.ID)] = a, a.ID
+	m := Member{
+		ID: sampleID(a.ID), Active: cmp.Or(a.Status, affiliate.Active) == affiliate.Active, Category: cmp.Or(a.Category, affiliate.Standard),
+	}
+	p.affiliates[a.ID], p.members[a.ID], p.names[m.ID] = a, m, a.ID
 }
 
 func (p *preview) parent(path string, a SampleAffiliate) {
@@ -354,11 +369,8 @@ func (p *preview) tellSkips(skip PreviewedSkip, skips []Skip) {
 func (p *preview) upline(id string) []Member {
 	var upline []Member
 	for id != "" {
-		a := p.affiliates[id]
-		upline = append(upline, Member{
-			ID: sampleID(a.ID), Active: cmp.Or(a.Status, affiliate.Active) == affiliate.Active, Category: cmp.Or(a.Category, affiliate.Standard),
-		})
-		id = a.Parent
+		upline = append(upline, p.members[id])
+		id = p.affiliates[id].Parent
 	}
 	return upline
 }

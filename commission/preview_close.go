@@ -40,14 +40,15 @@ type closing struct {
 
 // happened is an event of the sample that was rated.
 type happened struct {
-	at       time.Time
-	plan     *Plan // in force at its own time
-	customer string
-	kind     transaction.Type
-	reverses transaction.Type
-	amount   decimal.Decimal
-	metadata []map[string]any   // its own, and that of what it takes back
-	earned   map[string]advance // by rule, at level 0
+	at        time.Time
+	affiliate string
+	plan      *Plan // in force at its own time
+	customer  string
+	kind      transaction.Type
+	reverses  transaction.Type
+	amount    decimal.Decimal
+	metadata  [2]map[string]any  // its own, and that of what it takes back
+	earned    map[string]advance // by rule, at level 0
 }
 
 type advance struct {
@@ -62,19 +63,25 @@ type accountKey struct{ plan, affiliate, rule, split string }
 func (p *preview) closings() []closing {
 	var all []closing
 	p.That(len(p.Close) <= maxSampleCloses, "close", "are %d, more than %d", len(p.Close), maxSampleCloses)
+	names, seen := p.planNames(), map[string]bool{}
 	for i, name := range p.Close[:min(len(p.Close), maxSampleCloses)] {
 		path := fmt.Sprintf("close[%d]", i)
-		if _, err := ParseInterval(name, time.UTC); err != nil {
-			p.That(false, path, "%s", fault.Fields(err)[0].Problem)
+		if seen[name] {
+			p.That(false, path, "%.40q stands twice", name)
 			continue
 		}
-		before := len(all)
-		for _, plan := range p.planNames() {
-			if iv, ok := p.interval(name, plan); ok {
+		seen[name] = true
+		before, problem := len(all), fault.Field("", "no rule of a plan that is in force pays by %.40q", name)
+		for _, plan := range names {
+			iv, err := p.interval(name, plan)
+			if err == nil && iv.From.Before(iv.To) {
 				all = append(all, closing{iv, plan, path})
 			}
+			problem = cmp.Or(err, problem)
 		}
-		p.That(len(all) > before, path, "no rule of a plan that is in force pays by %s", name)
+		if len(all) == before {
+			p.That(false, path, "%s", fault.Fields(problem)[0].Problem)
+		}
 	}
 	return all
 }
@@ -89,20 +96,37 @@ func (p *preview) planNames() []string {
 	return names
 }
 
-// interval is a period of a plan: in the zone of the last version that is in
-// force in it and pays by such periods.
-func (p *preview) interval(name, plan string) (iv Interval, ok bool) {
-	for _, i := range slices.Backward(p.byTime()) {
+// interval is a period of a plan, by its name: in the zone of the last version
+// that came into force before its end and pays by such periods, and from where
+// the one before it ends, be that in another zone. It is zero where there is no
+// such version.
+func (p *preview) interval(name, plan string) (Interval, error) {
+	iv, zone, err := p.named(name, plan)
+	if err != nil || zone == nil {
+		return Interval{}, err
+	}
+	before := IntervalAt(iv.Period, iv.From.Add(-time.Microsecond), zone)
+	if last, other, err := p.named(before.Name, plan); err == nil && other != nil {
+		iv.From = last.To
+	}
+	return iv, nil
+}
+
+// named is a period of a plan from end to end in its own zone.
+func (p *preview) named(name, plan string) (iv Interval, zone *time.Location, err error) {
+	for _, i := range slices.Backward(p.order) {
 		v := p.plans[i]
 		if v.Name != plan {
 			continue
 		}
-		in, err := ParseInterval(name, v.zone)
-		if err == nil && slices.Contains(v.Periods(), in.Period) && p.Plans[i].From.Before(in.To) {
-			return in, true
+		if iv, err = ParseInterval(name, v.zone); err != nil {
+			return Interval{}, nil, err
+		}
+		if slices.Contains(v.Periods(), iv.Period) && p.Plans[i].From.Before(iv.To) {
+			return iv, v.zone, nil
 		}
 	}
-	return Interval{}, false
+	return Interval{}, nil, nil
 }
 
 // byTime are the places of the versions, in the order in which they come into
@@ -125,7 +149,7 @@ func (p *preview) versions(c closing) []*Plan {
 		}
 	}
 	add(c.From)
-	for _, i := range p.byTime() {
+	for _, i := range p.order {
 		if from := p.Plans[i].From; from.After(c.From) && from.Before(c.To) {
 			add(from)
 		}
@@ -135,22 +159,26 @@ func (p *preview) versions(c closing) []*Plan {
 
 // note keeps what closes will ask of an event.
 func (p *preview) note(e SampleEvent, in Input, out Outcome) {
-	h := happened{
-		at: in.Event.At, plan: p.planAt(in.Event.At), customer: in.Event.CustomerID, kind: in.Event.Type,
-		amount: in.Event.Amount, metadata: []map[string]any{e.Metadata}, earned: map[string]advance{},
+	if len(p.closes) == 0 {
+		return
 	}
-	affiliate := e.Affiliate
+	h := &happened{
+		at: in.Event.At, affiliate: e.Affiliate, plan: in.Plan, customer: in.Event.CustomerID, kind: in.Event.Type,
+		amount: in.Event.Amount, metadata: [2]map[string]any{e.Metadata},
+	}
 	if o := in.Original; o != nil {
-		affiliate = p.names[o.Event.AffiliateID]
-		h.reverses, h.metadata = o.Event.Type, append(h.metadata, o.Event.Metadata)
+		h.affiliate, h.reverses, h.metadata[1] = p.names[o.Event.AffiliateID], o.Event.Type, o.Event.Metadata
 		h.customer = cmp.Or(h.customer, o.Event.CustomerID)
 	}
 	for _, l := range out.Lines {
 		if l.Level == 0 {
+			if h.earned == nil {
+				h.earned = map[string]advance{}
+			}
 			h.earned[l.Rule] = advance{l.Calculation.Plan, l.Final}
 		}
 	}
-	p.happened[affiliate] = append(p.happened[affiliate], h)
+	p.happened = append(p.happened, h)
 }
 
 // split is the value of an event by which a rule splits.
@@ -169,101 +197,90 @@ func (h *happened) split(by string) string {
 // close settles the accounts of a period: affiliates in their order, rules in
 // that of the document, then by the value that they are split by.
 func (p *preview) close(c closing) error {
-	versions := p.versions(c)
-	for _, a := range p.Affiliates {
-		if len(p.happened[a.ID]) == 0 {
-			continue
+	w := work{preview: p, closing: c, versions: p.versions(c), rules: map[string]int{}, accounts: map[accountKey]*Account{}}
+	for i, id := range RulesFor(c.Period, w.versions) {
+		w.rules[id] = i
+		if _, r := lastRule(w.versions, id, c.Period); r.recoup != nil {
+			w.recoups = append(w.recoups, r)
 		}
-		accounts := p.accounts(c, versions, a)
-		for _, rule := range RulesFor(c.Period, versions) {
-			for _, split := range slices.Sorted(maps.Keys(accounts[rule])) {
-				if err := p.settle(accounts[rule][split], c.plan, a.ID); err != nil {
-					return err
-				}
+	}
+	from, _ := slices.BinarySearchFunc(p.happened, c.From, func(h *happened, at time.Time) int { return h.at.Compare(at) })
+	for _, h := range p.happened[from:] {
+		if !h.at.Before(c.To) {
+			break
+		}
+		w.add(h)
+	}
+	return w.settle()
+}
+
+// work is the work on a close.
+type work struct {
+	*preview
+	closing
+	versions []*Plan
+	rules    map[string]int // their places
+	recoups  []*periodRule  // those that take advances off, as their last versions say
+	accounts map[accountKey]*Account
+}
+
+// add adds what happened to the accounts that it is of.
+func (w *work) add(h *happened) {
+	if h.plan != nil && h.plan.Name == w.plan {
+		for i := range h.plan.periods {
+			if r := &h.plan.periods[i]; r.period == w.Period {
+				w.account(h, r).add(h)
 			}
+		}
+	}
+	for _, r := range w.recoups {
+		for _, id := range r.recoup {
+			if earned := h.earned[id]; earned.plan == w.plan {
+				into := w.account(h, r)
+				into.Advance = into.Advance.Add(earned.final)
+			}
+		}
+	}
+}
+
+func (w *work) account(h *happened, r *periodRule) *Account {
+	key := accountKey{w.plan, h.affiliate, r.id, h.split(r.splitBy)}
+	a := w.accounts[key]
+	if a == nil {
+		a = &Account{Rule: key.rule, Split: key.split, Interval: w.Interval, Versions: w.versions}
+		w.accounts[key] = a
+	}
+	return a
+}
+
+// settle settles the accounts, until the preview is full.
+func (w *work) settle() error {
+	var upline []Member
+	last := ""
+	for _, key := range w.order() {
+		if key.affiliate != last {
+			upline, last = w.upline(key.affiliate), key.affiliate
+		}
+		a := w.accounts[key]
+		a.Upline = upline
+		if err := w.settleAccount(a, key); err != nil || w.full() {
+			return err
 		}
 	}
 	return nil
 }
 
-// accounts are those of an affiliate in which something happened, by rule and
-// split.
-func (p *preview) accounts(c closing, versions []*Plan, a SampleAffiliate) map[string]map[string]*Account {
-	all := map[string]map[string]*Account{}
-	account := func(rule, split string) *Account {
-		if all[rule] == nil {
-			all[rule] = map[string]*Account{}
-		}
-		if all[rule][split] == nil {
-			all[rule][split] = &Account{Rule: rule, Split: split, Interval: c.Interval, Versions: versions, Upline: p.upline(a.ID)}
-		}
-		return all[rule][split]
-	}
-	for i := range p.happened[a.ID] {
-		h := &p.happened[a.ID][i]
-		if h.at.Before(c.From) || !h.at.Before(c.To) {
-			continue
-		}
-		if h.plan != nil && h.plan.Name == c.plan {
-			for j := range h.plan.periods {
-				if r := &h.plan.periods[j]; r.period == c.Period {
-					account(r.id, h.split(r.splitBy)).add(h)
-				}
-			}
-		}
-		for _, r := range recouping(versions, c.Period) {
-			for _, id := range r.recoup {
-				if earned := h.earned[id]; earned.plan == c.plan {
-					into := account(r.id, h.split(r.splitBy))
-					into.Advance = into.Advance.Add(earned.final)
-				}
-			}
-		}
-	}
-	return all
+func (w *work) order() []accountKey {
+	return slices.SortedFunc(maps.Keys(w.accounts), func(a, b accountKey) int {
+		return cmp.Or(cmp.Compare(w.places[a.affiliate], w.places[b.affiliate]), cmp.Compare(w.rules[a.rule], w.rules[b.rule]), cmp.Compare(a.split, b.split))
+	})
 }
 
 func (a *Account) add(h *happened) {
 	a.Activity = append(a.Activity, Activity{Plan: h.plan, Customer: h.customer, Type: h.kind, Reverses: h.reverses, Amount: h.amount})
 }
 
-// RulesFor are the ids of the rules that pay by a kind of period: those of the
-// last version in the order of its document, then those that it has dropped.
-func RulesFor(kind Period, versions []*Plan) []string {
-	var ids []string
-	for _, v := range slices.Backward(versions) {
-		for i := range v.periods {
-			if r := &v.periods[i]; r.period == kind && !slices.Contains(ids, r.id) {
-				ids = append(ids, r.id)
-			}
-		}
-	}
-	return ids
-}
-
-// recouping are the rules that take advances off, as their last versions say.
-func recouping(versions []*Plan, kind Period) []*periodRule {
-	var rules []*periodRule
-	for _, id := range RulesFor(kind, versions) {
-		if r := lastRule(versions, id, kind); r.recoup != nil {
-			rules = append(rules, r)
-		}
-	}
-	return rules
-}
-
-// lastRule is a rule as the last version that has it says, or nil.
-func lastRule(versions []*Plan, id string, kind Period) *periodRule {
-	for _, v := range slices.Backward(versions) {
-		if r := v.periodRule(id, kind); r != nil {
-			return r
-		}
-	}
-	return nil
-}
-
-func (p *preview) settle(a *Account, plan, affiliate string) error {
-	key := accountKey{plan, affiliate, a.Rule, a.Split}
+func (p *preview) settleAccount(a *Account, key accountKey) error {
 	a.Opening = p.balances[key]
 	s, ok, err := Settle(*a, p.memory)
 	if err != nil || !ok {
@@ -273,7 +290,7 @@ func (p *preview) settle(a *Account, plan, affiliate string) error {
 	p.balances[key] = s.Closing
 	p.out.Statements = append(p.out.Statements, p.statement(s, key))
 	p.tellLines(PreviewedLine{Period: a.Interval.Name}, s.Lines, Earning)
-	p.tellSkips(PreviewedSkip{Period: a.Interval.Name, Affiliate: affiliate}, s.Skipped)
+	p.tellSkips(PreviewedSkip{Period: a.Interval.Name, Affiliate: key.affiliate}, s.Skipped)
 	return nil
 }
 

@@ -104,9 +104,10 @@ func (w *working) recheck(s *Statement) string {
 	delete(w.accounts[s.AffiliateID], key)
 	a.Upline, a.Opening = []Member{{ID: s.AffiliateID}}, w.openings[opened{s.AffiliateID, key}]
 	a.Versions = w.versionsOf(s)
+	_, rule := lastRule(a.Versions, s.Rule, w.Period)
 	for _, sum := range w.advances[s.AffiliateID] {
 		if sum.rule == s.Rule && sum.Split == s.Split {
-			w.claim(a, sum, lastRule(a.Versions, s.Rule, w.Period))
+			w.claim(a, sum, rule)
 		}
 	}
 	if w.voided[a] { // when it was voided is not known

@@ -1,7 +1,9 @@
 package commission
 
 import (
+	"bytes"
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -39,28 +41,63 @@ type Settlement struct {
 // Settle closes an account: it rates the base of the period, applies what is
 // carried, and pays what remains to the affiliate and its upline. There is no
 // statement, and ok is false, where nothing happened: no transaction that the
-// base counts, and no advance that the rule takes off. What was carried then
-// stays as it is.
+// base counts, and no advance. What was carried then stays as it is.
 //
 // Facts are those that Account.Needs named. Errors are of the kind
-// fault.Invalid: a base or a line that no row could hold.
-func Settle(a Account, facts Facts) (s Settlement, ok bool, err error) {
-	w := a.settling()
-	if w == nil || len(w.parts) == 0 && (a.Advance.IsZero() || w.rule.recoup == nil) {
+// fault.Invalid: an account of nobody, a number out of range, an opening that
+// no settlement closed with, a figure or a line that no row could hold.
+func Settle(a Account, facts Facts) (Settlement, bool, error) {
+	last, rule := lastRule(a.Versions, a.Rule, a.Interval.Period)
+	if last == nil {
 		return Settlement{}, false, nil
 	}
-	if len(w.parts) == 0 {
-		w.part(w.last)
+	if err := a.check(); err != nil {
+		return Settlement{}, false, err
 	}
-	s.Closing.Customers = w.setAside()
-	s.Footing = w.footing()
-	if base := s.Footing.rated(); base.Abs().GreaterThan(money.Max) {
-		return s, false, fault.Field("base", "of rule %s in %s is %s, out of range", a.Rule, a.Interval.Name, base)
+	w := settling{Account: &a, last: last, rule: rule, played: map[string]*player{}}
+	w.countAll()
+	if len(w.parts) == 0 && (rule.recoup == nil || a.Advance.IsZero()) {
+		return Settlement{}, false, nil
 	}
-	s.Closing.Carried, s.Closing.Of = s.Footing.Closing, w.rule.carry
-	s.Closing.Unrecouped = s.Footing.Rest
-	s.Outcome, err = w.pay(&s.Footing, facts)
-	return s, err == nil, err
+	s, err := w.settle(facts)
+	if err != nil {
+		return Settlement{}, false, err
+	}
+	return s, true, nil
+}
+
+// check refuses what no close could have asked, before any arithmetic.
+func (a *Account) check() error {
+	var c fault.Check
+	c.That(len(a.Upline) > 0, "upline", "is empty: the affiliate comes first")
+	c.That(!anyBomb(a.Advance), "advance", "is out of range")
+	for i := range a.Activity {
+		if anyBomb(a.Activity[i].Amount) {
+			c.That(false, fmt.Sprintf("activity[%d].amount", i), "is out of range")
+		}
+	}
+	c.Err("opening", a.Opening.check())
+	return c.Done()
+}
+
+// check refuses a balance that no settlement closes with.
+func (b *CarryOver) check() error {
+	var c fault.Check
+	loss := func(field string, d decimal.Decimal) {
+		switch {
+		case anyBomb(d):
+			c.That(false, field, "is out of range")
+		case d.IsPositive():
+			c.That(false, field, "is above zero: only losses are carried")
+		}
+	}
+	loss("carried", b.Carried)
+	c.That(b.Carried.IsZero() || b.Of == CarryBase || b.Of == CarryCommission, "of", "%.40q is not what a loss is carried of", string(b.Of))
+	c.That(!anyBomb(b.Unrecouped) && !b.Unrecouped.IsNegative(), "unrecouped", "is below zero or out of range")
+	for _, id := range slices.Sorted(maps.Keys(b.Customers)) {
+		loss(below("customers", id), b.Customers[id])
+	}
+	return c.Done()
 }
 
 // Needs names the counters that settling the account may read: those of caps.
@@ -75,12 +112,8 @@ func (a *Account) Needs() []Need {
 
 // last is the version that sets what is not rated part by part.
 func (a *Account) last() *Plan {
-	for _, p := range slices.Backward(a.Versions) {
-		if p.periodRule(a.Rule, a.Interval.Period) != nil {
-			return p
-		}
-	}
-	return nil
+	last, _ := lastRule(a.Versions, a.Rule, a.Interval.Period)
+	return last
 }
 
 // input is the account as the last instant of its period.
@@ -102,7 +135,7 @@ type part struct {
 	Part
 	plan   *Plan
 	rule   *periodRule
-	active map[string]bool
+	active map[string]bool // customers, where a step asks for them
 }
 
 // player is a customer whose losses may be set aside: what he brought to the
@@ -112,23 +145,54 @@ type player struct {
 	total decimal.Decimal
 }
 
-func (a *Account) settling() *settling {
-	last := a.last()
-	if last == nil {
-		return nil
+// settle makes the settlement of what was counted.
+func (w *settling) settle(facts Facts) (s Settlement, err error) {
+	if len(w.parts) == 0 {
+		w.part(w.last)
 	}
-	w := &settling{Account: a, last: last, rule: last.periodRule(a.Rule, a.Interval.Period), played: map[string]*player{}}
-	for i := range a.Activity {
-		w.count(&a.Activity[i])
+	alone := w.setAside()
+	s.Footing = w.footing()
+	s.Closing = CarryOver{Carried: s.Footing.Closing, Of: w.rule.carry, Unrecouped: s.Footing.Rest, Customers: alone}
+	if err := w.fits(&s); err != nil {
+		return s, err
 	}
-	slices.SortStableFunc(w.parts, func(x, y *part) int { return cmp.Compare(w.rank(x.plan), w.rank(y.plan)) })
-	return w
+	s.Outcome, err = w.pay(&s.Footing, facts)
+	return s, err
+}
+
+// fits refuses figures that no row could hold.
+func (w *settling) fits(s *Settlement) error {
+	var c fault.Check
+	fits := func(field string, d decimal.Decimal) {
+		c.That(d.Abs().LessThanOrEqual(money.Max), field, "of rule %s in %s is %s, out of range", w.Rule, w.Interval.Name, d)
+	}
+	f := &s.Footing
+	fits("base", f.rated())
+	fits("base", f.Base())
+	fits("commission", f.Commission)
+	fits("closing", f.Closing)
+	fits("payable", f.Payable)
+	fits("unrecouped", f.Rest)
+	for _, id := range slices.Sorted(maps.Keys(s.Closing.Customers)) {
+		fits(below("customers", id), s.Closing.Customers[id])
+	}
+	return c.Done()
+}
+
+// countAll counts the activity, and orders its parts.
+func (w *settling) countAll() {
+	for i := range w.Activity {
+		w.count(&w.Activity[i])
+	}
+	slices.SortFunc(w.parts, func(x, y *part) int {
+		return cmp.Or(cmp.Compare(w.rank(x.plan), w.rank(y.plan)), bytes.Compare(x.plan.ID[:], y.plan.ID[:]))
+	})
 }
 
 // rank orders versions: those that only late transactions were rated by come
 // first, by number.
 func (a *Account) rank(p *Plan) int {
-	at := slices.IndexFunc(a.Versions, func(v *Plan) bool { return v.ID == p.ID })
+	at := slices.IndexFunc(a.Versions, func(v *Plan) bool { return v != nil && v.ID == p.ID })
 	if at < 0 {
 		return p.Version - 1_000_000_000
 	}
@@ -147,10 +211,10 @@ func (w *settling) count(a *Activity) {
 	}
 	p := w.part(a.Plan)
 	p.add(it)
-	if a.played(&rule.base) {
+	if p.active != nil && a.played(&rule.base) {
 		p.active[a.Customer] = true
 	}
-	if a.Customer != "" {
+	if w.rule.roller.mode != "" && a.Customer != "" {
 		w.play(a.Customer, p, it.signed())
 	}
 }
@@ -161,8 +225,10 @@ func (w *settling) part(plan *Plan) *part {
 			return p
 		}
 	}
-	p := &part{Part: Part{Version: plan.Version}, plan: plan, active: map[string]bool{}}
-	p.rule = plan.periodRule(w.Rule, w.Interval.Period)
+	p := &part{Part: Part{Version: plan.Version}, plan: plan, rule: plan.periodRule(w.Rule, w.Interval.Period)}
+	if p.rule.asksActive() {
+		p.active = map[string]bool{}
+	}
 	w.parts = append(w.parts, p)
 	return p
 }
@@ -200,7 +266,7 @@ func (w *settling) play(customer string, p *part, amount decimal.Decimal) {
 func (w *settling) footing() Footing {
 	f := Footing{
 		Period: w.Interval.Name, Split: w.Split, Carry: w.rule.carry, CarryCap: w.rule.carryCap,
-		Opening: w.Opening.Carried, Recoup: w.rule.recoup, Unrecouped: w.Opening.Unrecouped,
+		Opening: w.Opening.Carried, Recoup: slices.Clone(w.rule.recoup), Unrecouped: w.Opening.Unrecouped,
 	}
 	if !f.Opening.IsZero() {
 		f.OpeningOf = w.Opening.Of
@@ -220,19 +286,11 @@ func (w *settling) footing() Footing {
 // rate says how the version pays its part, and what.
 func (p *part) rate(period string) {
 	p.Kind, p.Rate = p.rule.pay.kind, p.rule.pay.rate
-	if p.rule.tiers == nil {
-		p.foot()
-		return
-	}
-	if p.rule.asksActive() {
+	if t := p.rule.tiers; t != nil {
+		base := p.sum()
 		p.Active = len(p.active)
-	}
-	p.Kind, p.Rate, p.Tiers = kindTiers, decimal.Zero, &TierSum{Mode: p.rule.tiers.mode, Bucket: period}
-	p.foot() // the base
-	p.Tiers.Sum = p.Base
-	p.Tiers.Parts = p.rule.tiers.allowed(p.Base, p.Active).parts(p.Base)
-	if n := len(p.Tiers.Parts); n > 0 {
-		p.Rate = p.Tiers.Parts[n-1].Percent
+		p.Tiers = &TierSum{Mode: t.mode, Bucket: period, Sum: base, Parts: t.allowed(base, p.Active).parts(base)}
+		p.Kind, p.Rate = kindTiers, p.Tiers.reached()
 	}
 	p.foot()
 }
@@ -353,7 +411,9 @@ func (w *settling) proRata(alone map[string]decimal.Decimal) {
 	}
 	carried := decimal.Min(sum, base.Neg())
 	for i, share := range money.Allocate(carried, losses, w.last.digits) {
-		alone[winners[i]] = alone[winners[i]].Sub(share)
+		if !share.IsZero() {
+			alone[winners[i]] = alone[winners[i]].Sub(share)
+		}
 	}
 	w.bring(carried)
 }
@@ -362,10 +422,7 @@ func (w *settling) proRata(alone map[string]decimal.Decimal) {
 func (w *settling) base() decimal.Decimal {
 	sum := decimal.Zero
 	for _, p := range w.parts {
-		sum = sum.Add(p.Aside)
-		for i := range p.Items {
-			sum = sum.Add(p.Items[i].signed())
-		}
+		sum = sum.Add(p.sum())
 	}
 	return sum
 }

@@ -81,6 +81,14 @@ func (t *table) parts(sum decimal.Decimal) []TierPart {
 	return parts
 }
 
+// reached is the percent of the step that the sum reaches.
+func (t *TierSum) reached() decimal.Decimal {
+	if n := len(t.Parts); n > 0 {
+		return t.Parts[n-1].Percent
+	}
+	return decimal.Zero
+}
+
 // due is what the parts come to, not rounded.
 func (t *TierSum) due() decimal.Decimal {
 	due := decimal.Zero
@@ -99,10 +107,7 @@ func (r *rating) tiered(rule *rule) Term {
 		sum.Sum, sum.Posted = had.Total.Add(r.Event.Amount), had.Posted
 	}
 	sum.Parts = rule.tiers.parts(sum.Sum)
-	term := Term{Kind: kindTiers, Of: OfAmount, Base: r.Event.Amount, Tiers: sum, Unrounded: sum.due()}
-	if n := len(sum.Parts); n > 0 {
-		term.Rate = sum.Parts[n-1].Percent
-	}
+	term := Term{Kind: kindTiers, Of: OfAmount, Base: r.Event.Amount, Rate: sum.reached(), Tiers: sum, Unrounded: sum.due()}
 	term.Rounded = r.Plan.rounding.Round(term.Unrounded, r.Plan.digits).Sub(sum.Posted)
 	if counted {
 		had.Total, had.Posted = sum.Sum, had.Posted.Add(term.Rounded)
