@@ -40,7 +40,7 @@ func TestPeriodVectorsLived(t *testing.T) {
 			t.Parallel()
 			for i, c := range cases {
 				t.Run(c.Name, func(t *testing.T) {
-					if i%shortOrLong(6, 1) != 0 {
+					if i%shortOrLong(25, 1) != 0 {
 						t.Skip("FATURE_LONG=1 is for every case")
 					}
 					if why := c.unlived(); why != "" {
