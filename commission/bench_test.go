@@ -3,6 +3,7 @@ package commission_test
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -125,4 +126,86 @@ func BenchmarkCalculationJSON(b *testing.B) {
 		buffer = out.Lines[1].Calculation.AppendJSON(buffer[:0])
 	}
 	b.ReportMetric(float64(len(buffer)), "bytes")
+}
+
+// BenchmarkSettle is an account as most are, and one of fifty customers each of
+// whom a quarantine and a step look at; with the lines that it pays.
+func BenchmarkSettle(b *testing.B) {
+	for _, c := range []struct {
+		name, change string
+		customers    int
+	}{
+		{"typical", `"pay": {"percent": "25"}`, 0},
+		{"customers=50", `"high_roller": {"mode": "quarantine", "player_max": "100.00"},
+			"pay": {"tiers": {"mode": "slab", "steps": [{"up_to": "1000.00", "percent": "25"}, {"percent": "35", "min_active": 20}]}}`, 50},
+	} {
+		b.Run(c.name, func(b *testing.B) {
+			a := june(newPlan(b, fmt.Sprintf(`{"name": "casino", "currency": "BRL", "rules": [
+				{"id": "rev", "period": "month", "base": {"plus": ["bet"], "minus": ["win", "bonus"]}, "carry": "base", %s,
+				 "overrides": {"of": "commission", "inactive": "none", "steps": [{"percent": "10"}, {"percent": "5"}]}}]}`, c.change)), played50(c.customers)...)
+			b.ReportAllocs()
+			for b.Loop() {
+				if s, ok, err := commission.Settle(a, nil); err != nil || !ok || len(s.Lines) != 3 {
+					b.Fatal(s, ok, err)
+				}
+			}
+		})
+	}
+}
+
+// played50 is what an account did in a month: in three sums, or customer by
+// customer, a tenth of whom win much.
+func played50(customers int) (all []commission.Activity) {
+	if customers == 0 {
+		return []commission.Activity{
+			sum(transaction.Bet, "12345.67", "", ""), sum(transaction.Win, "9876.54", "", ""), sum(transaction.Bonus, "100.00", "", ""),
+		}
+	}
+	for i := range customers {
+		won := "70.00"
+		if i%10 == 0 {
+			won = "900.00"
+		}
+		all = append(all, sum(transaction.Bet, "100.00", fmt.Sprint("c", i), ""), sum(transaction.Win, won, fmt.Sprint("c", i), ""))
+	}
+	return all
+}
+
+// BenchmarkPreviewCloses is a preview as large as one may be: 10,000 events, and
+// 1,000 days closed.
+func BenchmarkPreviewCloses(b *testing.B) {
+	for _, affiliates := range []int{1, 10_000} {
+		b.Run(fmt.Sprintf("affiliates=%d", affiliates), func(b *testing.B) {
+			s := longSample(affiliates)
+			b.ReportAllocs()
+			for b.Loop() {
+				if out, err := commission.Preview(s); err != nil || len(out.Statements) < 1000 {
+					b.Fatal(len(out.Statements), err)
+				}
+			}
+		})
+	}
+}
+
+func longSample(affiliates int) commission.Sample {
+	s := commission.Sample{Plans: []commission.SamplePlan{{Document: commission.Document{
+		Name: "casino", Currency: "BRL", Timezone: "America/Sao_Paulo", Rules: []commission.Rule{{
+			ID: "rev", Period: commission.Day, Base: commission.Base{Plus: []transaction.Type{transaction.Bet}, Minus: []transaction.Type{transaction.Win}},
+			Pay: commission.Pay{Percent: "25"}, Carry: commission.CarryBase,
+		}},
+	}}}}
+	first := time.Date(2023, 1, 1, 12, 0, 0, 0, time.UTC)
+	for i := range affiliates {
+		s.Affiliates = append(s.Affiliates, commission.SampleAffiliate{ID: fmt.Sprint("a", i)})
+	}
+	for i := range 10_000 {
+		s.Events = append(s.Events, commission.SampleEvent{
+			ID: fmt.Sprint(i), At: first.AddDate(0, 0, i/10), Affiliate: fmt.Sprint("a", i%affiliates), Customer: fmt.Sprint("c", i%100),
+			Type: []transaction.Type{transaction.Bet, transaction.Win}[i%2], Amount: "10.00",
+		})
+	}
+	for i := range 1000 {
+		s.Close = append(s.Close, first.AddDate(0, 0, i).Format(time.DateOnly))
+	}
+	return s
 }

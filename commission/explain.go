@@ -126,13 +126,12 @@ func (s *CapStep) holder() string {
 func (c *Calculation) formula() string {
 	on := fmt.Sprintf("a %s of %s", c.Event, c.money(c.Base))
 	switch {
+	case c.Period != "" && c.Of == OfCommission:
+		on = fmt.Sprintf("the %s payable to level 0 for %s", c.money(c.Base), c.Period)
+	case c.Period != "":
+		on = fmt.Sprintf("the base of %s for %s", c.money(c.Base), c.Period)
 	case c.Of == OfCommission:
 		on = "the level-0 commission of " + c.money(c.Base)
-	case c.Period != "":
-		on = "the base of " + c.money(c.Base)
-	}
-	if c.Period != "" {
-		on += " for " + c.Period
 	}
 	switch {
 	case c.Kind == kindDifferential && c.Excess != nil && !c.Excess.Below.IsZero():

@@ -105,10 +105,7 @@ func (f *Footing) rate() decimal.Decimal { return f.Parts[len(f.Parts)-1].Rate }
 // settle makes Commission, and what follows, of what stands before it.
 func (f *Footing) settle(rounding Rounding, digits int32) {
 	f.Commission = rounding.Round(f.unrounded(), digits)
-	result := f.Commission
-	if f.OpeningOf == CarryCommission {
-		result = result.Add(f.Opening)
-	}
+	result := f.result()
 	switch {
 	case f.lost():
 		f.Closing = f.capped(f.rated())
@@ -123,6 +120,14 @@ func (f *Footing) settle(rounding Rounding, digits int32) {
 		f.Rest = decimal.Max(decimal.Zero, due.Sub(f.Payable))
 		f.Payable = decimal.Max(decimal.Zero, f.Payable.Sub(due))
 	}
+}
+
+// result is the commission, with a loss that is carried of it.
+func (f *Footing) result() decimal.Decimal {
+	if f.OpeningOf == CarryCommission {
+		return f.Commission.Add(f.Opening)
+	}
+	return f.Commission
 }
 
 // capped is the part of a loss that is carried on.

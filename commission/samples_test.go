@@ -146,10 +146,10 @@ func ExamplePreview_casinoMonths() {
 	// 2026-05: ana rev/1 200.00
 	// 2026-06: bia rev/0 200.00
 	// 2026-06: ana rev/1 20.00
-	// Level 0 earns 2000.00 BRL for 2026-05: 2100.00 BRL on a base of 6000.00 BRL, a loss of 400.00 BRL carried from before, of which advances of 100.00 BRL are taken off.
-	// - Version 1: bet 6400 − win 25000 + high rollers 25000 + carried -400 = 6000.00 BRL; 35 % of 6000.00 BRL = 2100.
-	// - Together 2100, rounded half up to 2 decimals: 2100.00 BRL.
-	// - Advances of 0.00 BRL, and 100.00 BRL unrecouped before, are taken off; 0.00 BRL stays unrecouped.
+	// Level 0 earns 2000.00 BRL for 2026-05: a base of 6400.00 BRL, less a loss of 400.00 BRL carried from before, gives a commission of 2100.00 BRL at 35 %, less 100.00 BRL of advances.
+	// - Base under version 1: 6400.00 BRL bet − 25000.00 BRL win + 25000.00 BRL of high rollers' losses set aside − 400.00 BRL loss carried from before = 6000.00 BRL. By slab tiers with 2 active customers: 35 % of 6000.00 BRL = 2100.
+	// - Commission: 2100, rounded half up to 2 decimals: 2100.00 BRL.
+	// - Advances (cpa): 100.00 BRL from before and 0.00 BRL in 2026-05. 100.00 BRL is taken off, 0.00 BRL stays to be earned.
 	// - Payable: 2000.00 BRL.
 	// - Evaluated again: 2000.00 BRL, after caps 2000.00 BRL.
 }
@@ -173,9 +173,9 @@ func ExamplePreview_saasQuarter() {
 	// i-4: ana recurring/1 2.98
 	// r-3: bia recurring/0 -29.80
 	// r-3: ana recurring/1 -2.98
-	// Level 0 earns 12.35 EUR for 2026-01: 12.35 EUR on a base of 447.00 EUR.
-	// - Version 1: sale 447 = 447.00 EUR; 0 % of 200.00 EUR + 5 % of 247.00 EUR = 12.35.
-	// - Together 12.35, rounded half up to 2 decimals: 12.35 EUR.
+	// Level 0 earns 12.35 EUR for 2026-01: a base of 447.00 EUR gives a commission of 12.35 EUR.
+	// - Base under version 1: 447.00 EUR sale = 447.00 EUR. By marginal tiers with 3 active customers: 0 % of 200.00 EUR + 5 % of 247.00 EUR = 12.35.
+	// - Commission: 12.35, rounded half up to 2 decimals: 12.35 EUR.
 	// - Payable: 12.35 EUR.
 	// - Evaluated again: 12.35 EUR, after caps 12.35 EUR.
 }

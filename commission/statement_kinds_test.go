@@ -2,6 +2,9 @@ package commission_test
 
 import (
 	"encoding/json"
+	"fmt"
+	"reflect"
+	"strings"
 	"testing"
 	"time"
 
@@ -22,6 +25,33 @@ const brands = `{"name": "casino", "currency": "BRL", "timezone": "America/Sao_P
 const losses = `{"name": "casino", "currency": "BRL", "rules": [
 	{"id": "rev", "period": "month", "base": {"plus": ["bet"], "minus": ["win"]}, "pay": {"percent": "25"}, "carry": "commission", "carry_cap": "60.00",
 		"overrides": {"of": "amount", "inactive": "none", "steps": [{"percent": "1"}]}}]}`
+
+const flat = `{"name": "casino", "currency": "BRL", "rules": [
+	{"id": "rev", "period": "month", "base": {"plus": ["bet"], "minus": ["win"]}, "pay": {"flat": "50.00"}, "carry": "none"}]}`
+
+// inTwoVersions is a June of which a second version, with tiers, rates a part,
+// and a late bet of May.
+func inTwoVersions(t testing.TB) commission.Settlement {
+	second, err := commission.NewPlan(id("second"), 4, parse(t, `{"name": "casino", "currency": "BRL", "rules": [
+		{"id": "rev", "period": "month", "base": {"plus": ["bet"]}, "carry": "base",
+		 "pay": {"tiers": {"mode": "slab", "steps": [{"up_to": "500.00", "percent": "30"}, {"percent": "40", "min_active": 1}]}}}]}`))
+	require.NoError(t, err)
+	a := june(newPlan(t, ngr), sum(transaction.Bet, "80.00", "", "2025-05"), sum(transaction.Bet, "1000.00", "", ""), sum(transaction.Win, "450.00", "", ""),
+		commission.Activity{Type: transaction.Chargeback, Reverses: transaction.Win, Amount: decimal.RequireFromString("500.01")})
+	a.Versions = append(a.Versions, second)
+	a.Activity = append(a.Activity, sum(transaction.Bet, "600.00", "c1", ""))
+	a.Activity[4].Plan = second
+	return settle(t, a)
+}
+
+// aside is a June with a customer who is carried alone and wins, under a policy
+// for high rollers.
+func aside(t testing.TB, policy string) commission.Settlement {
+	a := june(newPlan(t, strings.Replace(ngr, `"carry"`, `"high_roller": {`+policy+`}, "carry"`, 1)),
+		sum(transaction.Bet, "700.00", "c1", ""), sum(transaction.Win, "100.00", "c1", ""), sum(transaction.Bet, "900.00", "c2", ""))
+	a.Opening.Customers = map[string]decimal.Decimal{"c1": decimal.RequireFromString("-1000.00")}
+	return settle(t, a)
+}
 
 // settled settles June of ana below bia.
 func settled(t testing.TB, plan string, opening commission.CarryOver, advance string, activity ...commission.Activity) commission.Settlement {
@@ -60,10 +90,19 @@ func statements(t testing.TB) map[string]commission.Settlement {
 		"an advance is left": settled(t, brands, commission.CarryOver{}, "300.00", sum(transaction.Bet, "100.00", "c1", "")),
 		"a loss is carried": settled(t, losses, commission.CarryOver{Carried: amount("-20.00"), Of: commission.CarryCommission}, "0.00",
 			sum(transaction.Bet, "100.00", "", ""), sum(transaction.Win, "300.00", "", "")),
-		"a plain one":     settled(t, losses, commission.CarryOver{}, "0.00", sum(transaction.Bet, "100.00", "", "")),
-		"a carried base":  settled(t, brands, commission.CarryOver{}, "0.00", sum(transaction.Win, "100.00", "c1", "")),
-		"an older carry":  settled(t, losses, commission.CarryOver{Carried: amount("-8.00"), Of: commission.CarryBase}, "0.00", sum(transaction.Bet, "100.00", "", "")),
-		"commission back": settled(t, losses, commission.CarryOver{Carried: amount("-20.00"), Of: commission.CarryCommission}, "0.00", sum(transaction.Bet, "100.00", "", "")),
+		"a plain one":      settled(t, losses, commission.CarryOver{}, "0.00", sum(transaction.Bet, "100.00", "", "")),
+		"a carried base":   settled(t, brands, commission.CarryOver{}, "0.00", sum(transaction.Win, "100.00", "c1", "")),
+		"an older carry":   settled(t, losses, commission.CarryOver{Carried: amount("-8.00"), Of: commission.CarryBase}, "0.00", sum(transaction.Bet, "100.00", "", "")),
+		"several versions": inTwoVersions(t),
+		"played off":       aside(t, `"mode": "pro_rata", "player_max": "300.00", "aggregate_max": "100.00"`),
+		"in quarantine":    aside(t, `"mode": "quarantine", "player_max": "300.00"`),
+		"advances taken back": settled(t, brands, commission.CarryOver{Unrecouped: amount("40.00")}, "-70.00",
+			sum(transaction.Bet, "100.00", "c1", ""), sum(transaction.Win, "30.00", "c1", "")),
+		"an advance alone": settled(t, brands, commission.CarryOver{Carried: amount("-150.00"), Of: commission.CarryBase}, "30.00"),
+		"capped":           settled(t, losses, commission.CarryOver{}, "0.00", sum(transaction.Win, "300.00", "", "")),
+		"flat":             settled(t, flat, commission.CarryOver{}, "0.00", sum(transaction.Bet, "0.01", "", "")),
+		"no flat":          settled(t, flat, commission.CarryOver{}, "0.00", sum(transaction.Win, "5.00", "", "")),
+		"commission back":  settled(t, losses, commission.CarryOver{Carried: amount("-20.00"), Of: commission.CarryCommission}, "0.00", sum(transaction.Bet, "100.00", "", "")),
 	}
 }
 
@@ -75,7 +114,13 @@ func statement(t testing.TB, name string) commission.Calculation {
 		return s.Lines[0].Calculation
 	}
 	c := statements(t)["a plain one"].Lines[0].Calculation
-	c.Statement = &s.Footing
+	c.Statement, c.Base, c.Unrounded, c.Rounded = &s.Footing, decimal.Zero, decimal.Zero, s.Footing.Payable
+	for _, p := range s.Footing.Parts {
+		c.Base, c.Rate, c.Unrounded = c.Base.Add(p.Base), p.Rate, c.Unrounded.Add(p.Unrounded)
+	}
+	if s.Footing.Carry == commission.CarryBase && !c.Base.IsPositive() {
+		c.Unrounded = decimal.Zero
+	}
 	return c
 }
 
@@ -103,29 +148,135 @@ func TestExplainStatements(t *testing.T) {
 		sentence string
 		steps    []string
 	}{
-		"everything": {
-			"Level 0 earns 510.00 BRL for 2025-06 (red): 580.00 BRL on a base of 2250.00 BRL, a loss of 150.00 BRL carried from before, of which advances of 70.00 BRL are taken off.",
+		"a carried base": {
+			"Level 0 earns 0.00 BRL for 2025-06 (red): a base of -100.00 BRL gives a commission of 0.00 BRL.",
 			[]string{
-				"Version 3: bet 2000 + bet late for 2025-05 500 − win 500 + high rollers 400 + carried -150 = 2250.00 BRL; 20 % of 1000.00 BRL + 5.00 BRL flat + 30 % of 1250.00 BRL = 580.",
-				"Together 580, rounded half up to 2 decimals: 580.00 BRL.",
-				"Advances of 30.00 BRL, and 40.00 BRL unrecouped before, are taken off; 0.00 BRL stays unrecouped.",
-				"Payable: 510.00 BRL.",
-				"Evaluated again: 510.00 BRL, after caps 510.00 BRL.",
+				"Base under version 3: -100.00 BRL win = -100.00 BRL.",
+				"The base of -100.00 BRL is not above zero: nothing is rated.",
+				"Carried on: a loss of 100.00 BRL of the base.",
+				"Payable: 0.00 BRL.",
+			},
+		},
+		"a loss is carried": {
+			"Level 0 earns 0.00 BRL for 2025-06: a base of -200.00 BRL gives a commission of -50.00 BRL at 25 %, less 20.00 BRL of commission carried from before.",
+			[]string{
+				"Base under version 3: 100.00 BRL bet − 300.00 BRL win = -200.00 BRL. 25 % of that = -50.",
+				"Commission: -50, rounded half up to 2 decimals: -50.00 BRL.",
+				"Less 20.00 BRL of commission carried from before: -70.00 BRL.",
+				"Carried on: a loss of 60.00 BRL of the commission, the most that is carried.",
+				"Payable: 0.00 BRL.",
 			},
 		},
 		"a plain one": {
-			"Level 0 earns 25.00 BRL for 2025-06: 25.00 BRL on a base of 100.00 BRL.",
+			"Level 0 earns 25.00 BRL for 2025-06: a base of 100.00 BRL gives a commission of 25.00 BRL at 25 %.",
 			[]string{
-				"Version 3: bet 100 = 100.00 BRL; 25 % of it = 25.", "Together 25, rounded half up to 2 decimals: 25.00 BRL.",
-				"Payable: 25.00 BRL.", "Evaluated again: 25.00 BRL, after caps 25.00 BRL.",
+				"Base under version 3: 100.00 BRL bet = 100.00 BRL. 25 % of that = 25.",
+				"Commission: 25, rounded half up to 2 decimals: 25.00 BRL.",
+				"Payable: 25.00 BRL.",
+			},
+		},
+		"advances taken back": {
+			"Level 0 earns 49.00 BRL for 2025-06 (red): a base of 70.00 BRL gives a commission of 19.00 BRL, plus 30.00 BRL of advances that were taken back.",
+			[]string{
+				"Base under version 3: 100.00 BRL bet − 30.00 BRL win = 70.00 BRL. By marginal tiers with 1 active customer: 20 % of 70.00 BRL + 5.00 BRL flat = 19.",
+				"Commission: 19, rounded half up to 2 decimals: 19.00 BRL.",
+				"Advances (cpa): 40.00 BRL from before and -70.00 BRL in 2025-06. More was taken back than is left to be earned: 30.00 BRL is paid again.",
+				"Payable: 49.00 BRL.",
+			},
+		},
+		"an advance alone": {
+			"Level 0 earns 0.00 BRL for 2025-06 (red): a base of 0.00 BRL, less a loss of 150.00 BRL carried from before, gives a commission of 0.00 BRL, less 30.00 BRL of advances.",
+			[]string{
+				"Base under version 3: -150.00 BRL loss carried from before = -150.00 BRL.",
+				"The base of -150.00 BRL is not above zero: nothing is rated.",
+				"Advances (cpa): 0.00 BRL from before and 30.00 BRL in 2025-06. 0.00 BRL is taken off, 30.00 BRL stays to be earned.",
+				"Carried on: a loss of 150.00 BRL of the base.",
+				"Payable: 0.00 BRL.",
+			},
+		},
+		"an advance is left": {
+			"Level 0 earns 0.00 BRL for 2025-06 (red): a base of 100.00 BRL gives a commission of 25.00 BRL, less 300.00 BRL of advances.",
+			[]string{
+				"Base under version 3: 100.00 BRL bet = 100.00 BRL. By marginal tiers with 1 active customer: 20 % of 100.00 BRL + 5.00 BRL flat = 25.",
+				"Commission: 25, rounded half up to 2 decimals: 25.00 BRL.",
+				"Advances (cpa): 0.00 BRL from before and 300.00 BRL in 2025-06. 25.00 BRL is taken off, 275.00 BRL stays to be earned.",
+				"Payable: 0.00 BRL.",
+			},
+		},
+		"an older carry": {
+			"Level 0 earns 23.00 BRL for 2025-06: a base of 100.00 BRL, less a loss of 8.00 BRL carried from before, gives a commission of 23.00 BRL at 25 %.",
+			[]string{
+				"Base under version 3: 100.00 BRL bet − 8.00 BRL loss carried from before = 92.00 BRL. 25 % of that = 23.",
+				"Commission: 23, rounded half up to 2 decimals: 23.00 BRL.",
+				"Payable: 23.00 BRL.",
+			},
+		},
+		"capped": {
+			"Level 0 earns 0.00 BRL for 2025-06: a base of -300.00 BRL gives a commission of -75.00 BRL at 25 %.",
+			[]string{
+				"Base under version 3: -300.00 BRL win = -300.00 BRL. 25 % of that = -75.",
+				"Commission: -75, rounded half up to 2 decimals: -75.00 BRL.",
+				"Carried on: a loss of 60.00 BRL of the commission, the most that is carried.",
+				"Payable: 0.00 BRL.",
 			},
 		},
 		"commission back": {
-			"Level 0 earns 5.00 BRL for 2025-06: 25.00 BRL on a base of 100.00 BRL, a loss of 20.00 BRL carried from before.",
+			"Level 0 earns 5.00 BRL for 2025-06: a base of 100.00 BRL gives a commission of 25.00 BRL at 25 %, less 20.00 BRL of commission carried from before.",
 			[]string{
-				"Version 3: bet 100 = 100.00 BRL; 25 % of it = 25.", "Together 25, rounded half up to 2 decimals: 25.00 BRL.",
-				"With the -20.00 BRL carried from before: 5.00 BRL.",
-				"Payable: 5.00 BRL.", "Evaluated again: 5.00 BRL, after caps 5.00 BRL.",
+				"Base under version 3: 100.00 BRL bet = 100.00 BRL. 25 % of that = 25.",
+				"Commission: 25, rounded half up to 2 decimals: 25.00 BRL.",
+				"Less 20.00 BRL of commission carried from before: 5.00 BRL.",
+				"Payable: 5.00 BRL.",
+			},
+		},
+		"everything": {
+			"Level 0 earns 510.00 BRL for 2025-06 (red): a base of 2400.00 BRL, less a loss of 150.00 BRL carried from before, gives a commission of 580.00 BRL, less 70.00 BRL of advances.",
+			[]string{
+				"Base under version 3: 2000.00 BRL bet + 500.00 BRL late bet of 2025-05 − 500.00 BRL win + 400.00 BRL of high rollers' losses set aside − 150.00 BRL loss carried from before = 2250.00 BRL. By marginal tiers with 1 active customer: 20 % of 1000.00 BRL + 5.00 BRL flat + 30 % of 1250.00 BRL = 580.",
+				"Commission: 580, rounded half up to 2 decimals: 580.00 BRL.",
+				"Advances (cpa): 40.00 BRL from before and 30.00 BRL in 2025-06. 70.00 BRL is taken off, 0.00 BRL stays to be earned.",
+				"Payable: 510.00 BRL.",
+			},
+		},
+		"flat": {
+			"Level 0 earns 50.00 BRL for 2025-06: a base of 0.01 BRL gives a commission of 50.00 BRL.",
+			[]string{
+				"Base under version 3: 0.01 BRL bet = 0.01 BRL. A flat amount of 50.00 BRL.",
+				"Commission: 50, rounded half up to 2 decimals: 50.00 BRL.",
+				"Payable: 50.00 BRL.",
+			},
+		},
+		"in quarantine": {
+			"Level 0 earns 225.00 BRL for 2025-06: a base of 900.00 BRL gives a commission of 225.00 BRL at 25 %.",
+			[]string{
+				"Base under version 3: 1600.00 BRL bet − 100.00 BRL win − 600.00 BRL that high rollers have played off = 900.00 BRL. 25 % of that = 225.",
+				"Commission: 225, rounded half up to 2 decimals: 225.00 BRL.",
+				"Payable: 225.00 BRL.",
+			},
+		},
+		"no flat": {
+			"Level 0 earns 0.00 BRL for 2025-06: a base of -5.00 BRL gives a commission of 0.00 BRL.",
+			[]string{
+				"Base under version 3: -5.00 BRL win = -5.00 BRL. No flat amount: that is not above zero.",
+				"Commission: 0, rounded half up to 2 decimals: 0.00 BRL.",
+				"Payable: 0.00 BRL.",
+			},
+		},
+		"played off": {
+			"Level 0 earns 225.00 BRL for 2025-06: a base of 900.00 BRL gives a commission of 225.00 BRL at 25 %.",
+			[]string{
+				"Base under version 3: 1600.00 BRL bet − 100.00 BRL win − 600.00 BRL that high rollers have played off = 900.00 BRL. 25 % of that = 225.",
+				"Commission: 225, rounded half up to 2 decimals: 225.00 BRL.",
+				"Payable: 225.00 BRL.",
+			},
+		},
+		"several versions": {
+			"Level 0 earns 522.50 BRL for 2025-06: a base of 1730.01 BRL gives a commission of 522.50 BRL.",
+			[]string{
+				"Base under version 3: 1000.00 BRL bet + 80.00 BRL late bet of 2025-05 + 50.01 BRL win taken back = 1130.01 BRL. 25 % of that = 282.5025.",
+				"Base under version 4: 600.00 BRL bet = 600.00 BRL. By slab tiers with 1 active customer: 40 % of 600.00 BRL = 240.",
+				"Commission: 282.5025 + 240 = 522.5025, rounded half up to 2 decimals: 522.50 BRL.",
+				"Payable: 522.50 BRL.",
 			},
 		},
 	} {
@@ -134,14 +285,21 @@ func TestExplainStatements(t *testing.T) {
 			c := statement(t, name)
 			explained := c.Explain()
 			require.Equal(t, want.sentence, explained.Sentence)
-			require.Equal(t, append([]string{"Plan casino, version 3, rule rev, level 0."}, want.steps...), explained.Steps)
+			require.Equal(t, want.steps, explained.Steps[1:len(explained.Steps)-1])
+			require.Equal(t, fmt.Sprintf("Plan casino, version %d, rule rev, level 0.", c.Version), explained.Steps[0])
 		})
 	}
-	overrides := statements(t)
-	require.Equal(t, "Level 1 earns 10 % of the level-0 commission of 510.00 BRL for 2025-06 = 51.00 BRL.",
-		overrides["everything"].Lines[1].Calculation.Explain().Sentence)
-	require.Equal(t, "Level 1 earns 1 % of the base of 100.00 BRL for 2025-06 = 1.00 BRL.",
-		overrides["a plain one"].Lines[1].Calculation.Explain().Sentence)
+}
+
+// What the upline earns beside a statement.
+func TestExplainOverridesOfStatements(t *testing.T) {
+	t.Parallel()
+	for name, want := range map[string]string{
+		"everything":  "Level 1 earns 10 % of the 510.00 BRL payable to level 0 for 2025-06 = 51.00 BRL.",
+		"a plain one": "Level 1 earns 1 % of the base of 100.00 BRL for 2025-06 = 1.00 BRL.",
+	} {
+		require.Equal(t, want, statements(t)[name].Lines[1].Calculation.Explain().Sentence)
+	}
 }
 
 // Whatever figure of a footing is changed, Recompute says so.
@@ -163,19 +321,37 @@ func TestRecomputeRefusesForgedStatements(t *testing.T) {
 		"the rate":        {"a plain one", func(f *commission.Footing) { f.Parts[0].Rate = one }, "version 3: unrounded is 25, but comes to 1"},
 		"the rate of a table": {"everything", func(f *commission.Footing) { f.Parts[0].Rate = one },
 			"version 3: the rate is 1, but that of the step reached is 30"},
-		"a step":          {"everything", func(f *commission.Footing) { f.Parts[0].Tiers.Parts[0].Percent = one }, "version 3: unrounded is 580, but comes to 390"},
-		"unrounded":       {"a plain one", func(f *commission.Footing) { f.Parts[0].Unrounded = one }, "version 3: unrounded is 1, but comes to 25"},
-		"the commission":  {"a plain one", func(f *commission.Footing) { f.Commission = one }, "the commission is 1, but comes to 25"},
-		"the advance":     {"everything", func(f *commission.Footing) { f.Advance = one }, "payable is 510, but comes to 539"},
-		"unrecouped":      {"everything", func(f *commission.Footing) { f.Unrecouped = one }, "payable is 510, but comes to 549"},
-		"recoup":          {"everything", func(f *commission.Footing) { f.Recoup = nil }, "there is an advance, but nothing to recoup"},
-		"payable":         {"a plain one", func(f *commission.Footing) { f.Payable = one }, "payable is 1, but comes to 25"},
-		"the closing":     {"a plain one", func(f *commission.Footing) { f.Closing = one }, "the closing is 1, but comes to 0"},
-		"the rest":        {"a plain one", func(f *commission.Footing) { f.Rest = one }, "the unrecouped rest is 1, but comes to 0"},
-		"the kind":        {"a plain one", func(f *commission.Footing) { f.Parts[0].Kind = "differential" }, `version 3: "differential" is not a kind of pay`},
-		"no part":         {"a plain one", func(f *commission.Footing) { f.Parts = nil }, "the statement has no part"},
-		"a bomb":          {"a plain one", func(f *commission.Footing) { f.Parts[0].Items[0].Amount = bomb }, "a number is out of range"},
-		"a bomb of a cap": {"a plain one", func(f *commission.Footing) { f.CarryCap = bomb }, "a number is out of range"},
+		"a step":               {"everything", func(f *commission.Footing) { f.Parts[0].Tiers.Parts[0].Percent = one }, "version 3: unrounded is 580, but comes to 390"},
+		"unrounded":            {"a plain one", func(f *commission.Footing) { f.Parts[0].Unrounded = one }, "version 3: unrounded is 1, but comes to 25"},
+		"the commission":       {"a plain one", func(f *commission.Footing) { f.Commission = one }, "the commission is 1, but comes to 25"},
+		"the advance":          {"everything", func(f *commission.Footing) { f.Advance = one }, "payable is 510, but comes to 539"},
+		"unrecouped":           {"everything", func(f *commission.Footing) { f.Unrecouped = one }, "payable is 510, but comes to 549"},
+		"recoup":               {"everything", func(f *commission.Footing) { f.Recoup = nil }, "there is an advance, but nothing to recoup"},
+		"payable":              {"a plain one", func(f *commission.Footing) { f.Payable = one }, "payable is 1, but comes to 25"},
+		"the closing":          {"a plain one", func(f *commission.Footing) { f.Closing = one }, "the closing is 1, but comes to 0"},
+		"the rest":             {"a plain one", func(f *commission.Footing) { f.Rest = one }, "the unrecouped rest is 1, but comes to 0"},
+		"the kind":             {"a plain one", func(f *commission.Footing) { f.Parts[0].Kind = "differential" }, `version 3: "differential" is not a kind of pay`},
+		"no part":              {"a plain one", func(f *commission.Footing) { f.Parts = nil }, "the statement has no part"},
+		"a bomb":               {"a plain one", func(f *commission.Footing) { f.Parts[0].Items[0].Amount = bomb }, "a number is out of range"},
+		"a bomb of a cap":      {"a plain one", func(f *commission.Footing) { f.CarryCap = bomb }, "a number is out of range"},
+		"the cap":              {"capped", func(f *commission.Footing) { f.CarryCap = one }, "the closing is -60, but comes to -1"},
+		"a cap below zero":     {"a plain one", func(f *commission.Footing) { f.CarryCap = one.Neg() }, "carry_cap or unrecouped is below zero"},
+		"the carry":            {"a loss is carried", func(f *commission.Footing) { f.Carry = commission.CarryNone }, "the closing is -60, but comes to 0"},
+		"no carry":             {"a plain one", func(f *commission.Footing) { f.Carry = "gift" }, `"gift" is not a carry`},
+		"a gain is opened":     {"commission back", func(f *commission.Footing) { f.Opening = one }, `an opening of 1 is not a loss of the "commission"`},
+		"a loss of what":       {"commission back", func(f *commission.Footing) { f.OpeningOf = "" }, `an opening of -20 is not a loss of the ""`},
+		"another loss":         {"commission back", func(f *commission.Footing) { f.OpeningOf = commission.CarryBase }, "payable is 5, but comes to 25\nthe opening of the base is -20, but comes to 0"},
+		"a loss of no opening": {"a plain one", func(f *commission.Footing) { f.OpeningOf = commission.CarryBase }, `an opening of 0 is not a loss of the "base"`},
+		"what was unrecouped":  {"everything", func(f *commission.Footing) { f.Unrecouped = one.Neg() }, "carry_cap or unrecouped is below zero"},
+		"the first version":    {"several versions", func(f *commission.Footing) { f.Parts[0].Unrounded = one }, "version 3: unrounded is 1, but comes to 282.5025"},
+		"the second version":   {"several versions", func(f *commission.Footing) { f.Parts[1].Base = one }, "version 4: the base is 1, but comes to 600"},
+		"a version less": {"several versions", func(f *commission.Footing) { f.Parts = f.Parts[:1] },
+			"the commission is 522.5, but comes to 282.5\npayable is 522.5, but comes to 282.5"},
+		"the sum of the tiers": {"several versions", func(f *commission.Footing) {
+			f.Parts[1].Items[0].Amount, f.Parts[1].Base = one, one
+		}, "version 4: the sum of the tiers is 600, but comes to 1"},
+		"no tiers": {"several versions", func(f *commission.Footing) { f.Parts[1].Tiers = nil }, "version 4: the tiers are missing"},
+		"a flat":   {"flat", func(f *commission.Footing) { f.Parts[0].Rate = one }, "version 3: unrounded is 50, but comes to 1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -245,6 +421,54 @@ func TestIntervalsTile(t *testing.T) {
 				require.Equal(t, iv.To, commission.IntervalAt(kind, iv.To, zone).From, "%s %s", name, iv.Name)
 				at = iv.To
 			}
+		}
+	}
+}
+
+// A number that would be slow to work with is refused wherever it stands, and
+// told without being written out.
+func TestBombsOfStatements(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"everything", "several versions", "an advance is left", "a loss is carried"} {
+		var all int
+		for i := 0; ; i++ {
+			c := statement(t, name)
+			all = 0
+			numbers(reflect.ValueOf(c.Statement).Elem(), func(d *decimal.Decimal) {
+				if all == i {
+					*d = decimal.New(1, 1_000_000_000)
+				}
+				all++
+			})
+			if i == all {
+				break
+			}
+			_, _, err := c.Recompute()
+			require.EqualError(t, err, "a number is out of range")
+			require.Equal(t, "Level 0 earns what cannot be told: a number is out of range.", c.Explain().Sentence)
+		}
+		require.Greater(t, all, 10)
+	}
+}
+
+// numbers visits every decimal below v.
+func numbers(v reflect.Value, visit func(*decimal.Decimal)) {
+	if d, ok := v.Addr().Interface().(*decimal.Decimal); ok {
+		visit(d)
+		return
+	}
+	switch v.Kind() {
+	case reflect.Pointer:
+		if !v.IsNil() {
+			numbers(v.Elem(), visit)
+		}
+	case reflect.Slice:
+		for i := range v.Len() {
+			numbers(v.Index(i), visit)
+		}
+	case reflect.Struct:
+		for i := range v.NumField() {
+			numbers(v.Field(i), visit)
 		}
 	}
 }
