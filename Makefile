@@ -26,7 +26,7 @@ demo: ## See the library at work: a programme, sales, commissions
 test: ## Run all tests, with the race detector (PKG=./hierarchy ARGS='-run Move')
 	@$(PREPARE) test
 	@$(if $(RACE),,echo "make: no C compiler here, so the tests run without -race")
-	go test $(RACE) $(ARGS) $(PKG)
+	go test $(RACE) -timeout 20m $(ARGS) $(PKG)
 
 short: ## Run only the tests that need no server
 	go test -short $(ARGS) $(PKG)

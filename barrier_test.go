@@ -1,7 +1,6 @@
 package fature_test
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
@@ -34,13 +33,21 @@ func settling(t *testing.T, p *fature.Program) <-chan int64 {
 	return done
 }
 
+// told is what a logger says, line by line.
+type told chan string
+
+func (l told) Write(line []byte) (int, error) {
+	l <- string(line)
+	return len(line), nil
+}
+
 // A transaction that has recorded and stays open holds a close up, whatever
 // became of its savepoints, and is named in the log; those that begin to record
 // meanwhile hold nobody up and wait for nobody.
 func TestSettledWaitsForWhatIsUnderWay(t *testing.T) {
 	t.Parallel()
-	var log bytes.Buffer
-	w := scenario.New(t, func(c *fature.Config) { c.Logger = slog.New(slog.NewTextHandler(&log, nil)) })
+	log := make(told, 100)
+	w := scenario.New(t, func(c *fature.Config) { c.Logger = slog.New(slog.NewTextHandler(log, nil)) })
 	w.Affiliate("ana")
 	w.Plan(salePlan) // without a counter that all would wait for
 	tx, err := w.Pool.Begin(t.Context())
@@ -53,10 +60,8 @@ func TestSettledWaitsForWhatIsUnderWay(t *testing.T) {
 	require.Error(t, err)
 
 	done := settling(t, w.Program)
-	var after fature.Recorded
-	for until := time.Now().Add(2200 * time.Millisecond); time.Now().Before(until); time.Sleep(100 * time.Millisecond) {
-		after = w.Sale("ana", "1.00")
-	}
+	require.Contains(t, <-log, fmt.Sprintf("transactions=1 pid=%d", tx.Conn().PgConn().PID()))
+	after := w.Sale("ana", "1.00")
 	later, err := w.Pool.Begin(t.Context())
 	require.NoError(t, err)
 	defer func() { _ = later.Rollback(context.Background()) }()
@@ -72,7 +77,6 @@ func TestSettledWaitsForWhatIsUnderWay(t *testing.T) {
 	require.Less(t, *open[0].Transaction.RatedSeq, seq)
 	require.Greater(t, *after.Transaction.RatedSeq, seq)
 	require.Equal(t, *open[0].Transaction.RatedSeq, one[int64](t, w.Pool, "select max(rated_seq) from fature.transactions where rated_seq < $1", seq))
-	require.Contains(t, log.String(), fmt.Sprintf("transactions=1 pid=%d", tx.Conn().PgConn().PID()))
 
 	// Nor does it outlast its caller.
 	ctx, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)

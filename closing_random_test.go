@@ -30,7 +30,7 @@ func TestRandomSamplesLived(t *testing.T) {
 	}
 	t.Logf("FATURE_SEED=%d", seed)
 	lived := 0
-	for n := uint64(0); lived < benchSize("FATURE_SAMPLES", 6, 300); n++ {
+	for n := uint64(0); lived < benchSize("FATURE_SAMPLES", 2, 300); n++ {
 		d := drawing{rand.New(rand.NewPCG(seed, n))} //nolint:gosec // as above
 		s := d.sample()
 		if _, err := commission.Preview(s); err != nil {

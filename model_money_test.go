@@ -107,7 +107,7 @@ func (m *model) follow(d *dueMonth) (*closing, error) {
 	before := m.closings[d.name]
 	if len(before) == 0 {
 		for _, e := range m.rows {
-			if e.event.At.Before(c.from) && slices.Contains(d.versions, m.counted(e)) {
+			if e.event.At.Before(c.from) && slices.Contains(d.versions, e.plan) {
 				return nil, commission.ErrPeriodOpen
 			}
 		}
@@ -122,14 +122,6 @@ func (m *model) follow(d *dueMonth) (*closing, error) {
 	}
 	c.from, c.lateSeq = last.to, last.seq
 	return c, nil
-}
-
-// counted is the version by which a transaction counts in a period, or nil.
-func (m *model) counted(e *deed) *commission.Plan {
-	if e.reverses != nil && !refundsCount {
-		return nil
-	}
-	return e.plan
 }
 
 // in tells whether a transaction counts in a closing, and for which month it is
@@ -182,13 +174,16 @@ func (m *model) accounts(d *dueMonth, c *closing, p *person) map[string]map[stri
 		for _, rule := range modelRules(d.versions) {
 			if r := m.rule(d, e, rule); r != nil {
 				a := account(rule, e.split(r.SplitBy))
-				a.Activity = append(a.Activity, d.activity(m.counted(e), e, rule, late))
+				a.Activity = append(a.Activity, d.activity(e.plan, e, rule, late))
 			}
 		}
 		for _, rule := range modelRules(d.versions) {
-			newest := newestRule(d.versions, rule)
+			newest := newestRule(m.during(p, c.from, c.to, d.versions), rule)
+			if newest == nil { // it has left the plan
+				newest = newestRule(m.earnedBy(d, c, p), rule)
+			}
 			for _, l := range e.lines {
-				if l.Level == 0 && slices.Contains(newest.Recoup, l.Rule) && l.Calculation.Plan == d.name {
+				if newest != nil && l.Level == 0 && slices.Contains(newest.Recoup, l.Rule) && l.Calculation.Plan == d.name {
 					a := account(rule, e.split(newest.SplitBy))
 					if l.Status != commission.Void {
 						a.Advance = a.Advance.Add(l.FinalAmount)
@@ -200,11 +195,35 @@ func (m *model) accounts(d *dueMonth, c *closing, p *person) map[string]map[stri
 	return all
 }
 
+// earnedBy are the versions by which an affiliate got what some version recoups.
+func (m *model) earnedBy(d *dueMonth, c *closing, p *person) (plans []*commission.Plan) {
+	recoup := map[string]bool{}
+	for _, v := range d.versions {
+		for _, r := range v.Rules {
+			for _, id := range r.Recoup {
+				recoup[id] = true
+			}
+		}
+	}
+	for _, v := range d.versions {
+		if slices.ContainsFunc(m.rows, func(e *deed) bool {
+			_, in := c.in(e, d.zone())
+			return in && e.by == p && slices.ContainsFunc(e.lines, func(l *posted) bool {
+				return l.Level == 0 && recoup[l.Rule] && l.Calculation.PlanID == v.ID
+			})
+		}) {
+			plans = append(plans, v)
+		}
+	}
+	slices.SortFunc(plans, func(x, y *commission.Plan) int { return x.Version - y.Version })
+	return plans
+}
+
 func (d *dueMonth) zone() *time.Location { return d.versions[len(d.versions)-1].Zone() }
 
 // rule is the version of a rule by which a transaction counts, or nil.
 func (m *model) rule(d *dueMonth, e *deed, rule string) *commission.Rule {
-	plan := m.counted(e)
+	plan := e.plan
 	if plan == nil || !slices.Contains(d.versions, plan) {
 		return nil
 	}
@@ -246,7 +265,7 @@ func (e *deed) split(by string) string {
 // settle closes an account by the engine, with what the model has carried.
 func (m *model) settle(d *dueMonth, c *closing, p *person, a *commission.Account) {
 	if newestRule(a.Versions, a.Rule) == nil { // the affiliate has left the plan
-		a.Versions = nil
+		a.Versions = m.earnedBy(d, c, p)
 		for _, act := range a.Activity {
 			if !slices.Contains(a.Versions, act.Plan) {
 				a.Versions = append(a.Versions, act.Plan)

@@ -80,7 +80,6 @@ type deed struct {
 	by         *person
 	plan       *commission.Plan // at its own time
 	attributed time.Time
-	differs    bool // its customer is another's
 	reverses   *deed
 	refunded   decimal.Decimal
 	whole      bool

@@ -5,17 +5,7 @@ import (
 
 	"github.com/fature/fature/commission"
 	"github.com/fature/fature/internal/scenario"
-	"github.com/fature/fature/transaction"
 )
-
-// refundsCount says that what takes back counts in period bases. Until it does,
-// only events of types in no base are taken back.
-const refundsCount = false
-
-// baseTypes are those in the base of some plan of the model.
-var baseTypes = []transaction.Type{
-	transaction.Bet, transaction.Win, transaction.Bonus, transaction.Fee, transaction.Deposit, transaction.Withdrawal, transaction.Chargeback,
-}
 
 // modelDocuments are the plans that are published, again and again: versions of
 // two, which have everything in play.

@@ -102,7 +102,7 @@ func (c *modelCall) resolve(events []transaction.Event, same map[int]int) []outc
 			continue
 		}
 		if e.TakesBack() {
-			outcomes[i] = c.takeBack(e, i)
+			outcomes[i] = c.takeBack(e)
 		} else {
 			outcomes[i] = c.attribute(e)
 		}
@@ -162,11 +162,10 @@ func (m *model) byCode(code string) *person {
 }
 
 // takeBack finds what an event takes back.
-func (c *modelCall) takeBack(e transaction.Event, place int) outcome {
+func (c *modelCall) takeBack(e transaction.Event) outcome {
 	var original *deed
-	// What stands later in the call is not there yet.
-	if first, ok := c.keyed[e.ReversesKey]; e.Reverses == uuid.Nil && (!ok || first < place) {
-		original = c.keys[e.ReversesKey]
+	if e.Reverses == uuid.Nil {
+		original = c.keys[e.ReversesKey] // what stands later in the call is not there yet
 	}
 	for _, known := range c.rows {
 		if e.Reverses != uuid.Nil && known.real == e.Reverses {

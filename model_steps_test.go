@@ -247,17 +247,17 @@ func (s *story) refund(before []transaction.Event) transaction.Event {
 	e := transaction.Event{Type: transaction.Refund, Amount: decimal.New(s.random.Int64N(9_000)+1, -2)}
 	s.key(&e)
 	e.ReversesKey = transaction.Key{SourceTable: "orders", OriginalID: "none"}
-	if refundsCount && s.chance(30) {
+	if s.chance(30) {
 		e.Type = transaction.Chargeback
 	}
-	if last := len(before) - 1; last >= 0 && before[last].Keyed() && s.chance(30) && s.refundable(before[last]) {
+	if last := len(before) - 1; last >= 0 && before[last].Keyed() && s.chance(30) {
 		e.ReversesKey, e.Amount = before[last].Key(), s.part(before[last].Amount)
 		return e
 	}
 	odd := s.chance(5) // what is no more to be taken back, or too much of it
 	var known []*deed
 	for _, row := range s.rows {
-		if s.refundable(row.given) && (odd || !row.whole && row.reverses == nil && !row.event.At.After(s.now)) {
+		if odd || !row.whole && row.reverses == nil && !row.event.At.After(s.now) {
 			known = append(known, row)
 		}
 	}
@@ -272,11 +272,6 @@ func (s *story) refund(before []transaction.Event) transaction.Event {
 		e.Reverses, e.ReversesKey = of.real, transaction.Key{}
 	}
 	return e
-}
-
-// refundable tells what may be taken back.
-func (s *story) refundable(e transaction.Event) bool {
-	return refundsCount || !slices.Contains(baseTypes, e.Type)
 }
 
 // part is all of an amount, or some of it.

@@ -38,7 +38,7 @@ var verbs = slices.Concat(
 // verifies after each step.
 func TestModel(t *testing.T) {
 	t.Parallel()
-	seeds, length := []uint64{1, 2, 3}, 45
+	seeds, length := []uint64{1, 2}, 45
 	if os.Getenv("FATURE_LONG") != "" {
 		seeds, length = make([]uint64, 20), 150
 		for i := range seeds {
@@ -64,7 +64,7 @@ func TestModel(t *testing.T) {
 				t.Log(told.sums())
 				return
 			}
-			t.Logf("FATURE_SEED=%d FATURE_STEPS=%d fails at step %d: %v", seed, length, told.done, err)
+			t.Logf("FATURE_SEED=%d FATURE_STEPS=%d fails at step %d: %v\n%s", seed, length, told.done, err, strings.Join(told.log[max(0, len(told.log)-8):], "\n"))
 			steps = shrink(t, steps[:told.done], time.Now().Add(time.Minute))
 			told, err = tell(t, steps)
 			t.Fatalf("FATURE_SEED=%d FATURE_STEPS=%d; what is left of it:\n%s\n%v", seed, length, strings.Join(told.log, "\n"), err)

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/shopspring/decimal"
 
 	"github.com/fature/fature/affiliate"
@@ -18,7 +20,7 @@ const approveLot = 10_000
 // Approve makes the lines approved whose hold is over at a time, inclusive, and
 // tells how many. Program.Run does it each minute, and a payout run before it
 // pays. It works in lots, each in a short transaction of its own; any number of
-// processes may do it at once.
+// processes may do it at once, and take turns with payout runs.
 func (s *Store) Approve(ctx context.Context, now time.Time) (int64, error) {
 	months, err := partition.List(ctx, s.db, "commissions")
 	var approved int64
@@ -33,9 +35,13 @@ func (s *Store) Approve(ctx context.Context, now time.Time) (int64, error) {
 func (s *Store) approveMonth(ctx context.Context, now, month time.Time) (approved int64, err error) {
 	for n := int64(approveLot); n == approveLot; approved += n {
 		err := pg.InTx(ctx, s.db, func(tx pg.DB) error {
-			tag, err := tx.Exec(ctx, approveLines, now, month, month.UTC().AddDate(0, 1, 0), approveLot)
-			n = tag.RowsAffected()
-			return err
+			var b pgx.Batch
+			b.Queue(lockRuns, pg.Schema(tx))
+			b.Queue(approveLines, now, month, month.UTC().AddDate(0, 1, 0), approveLot).Exec(func(tag pgconn.CommandTag) error {
+				n = tag.RowsAffected()
+				return nil
+			})
+			return pg.Send(ctx, tx, &b)
 		})
 		if err != nil {
 			return approved, err

@@ -39,7 +39,7 @@ type Lot struct {
 func (d *Due) SettleLot(ctx context.Context, tx pg.DB, c Closing, limit int, memory Facts, now time.Time) (Lot, error) {
 	w := d.working(c)
 	w.memory, w.now, w.settled = memory, now, w.post
-	if err := w.read(ctx, tx, limit); err != nil || len(w.accounts) == 0 {
+	if err := w.read(ctx, tx, limit); err != nil || len(w.accounts)+len(w.advances) == 0 {
 		return w.Lot, err
 	}
 	if err := w.readStanding(ctx, tx); err != nil {
@@ -93,6 +93,7 @@ type working struct {
 	memory   Facts
 	facts    Facts
 	accounts map[uuid.UUID]map[account]*Account
+	advances map[uuid.UUID][]advanced
 	voided   map[*Account]bool // advances of theirs are void since, or were already
 	openings map[opened]CarryOver
 	lines    hierarchy.Uplines
@@ -131,6 +132,8 @@ type (
 	}
 	advanceRow struct {
 		AffiliateID uuid.UUID       `db:"affiliate_id"`
+		PlanID      uuid.UUID       `db:"plan_id"`
+		Rule        string          `db:"rule"` // the event rule
 		Split       string          `db:"split"`
 		Amount      decimal.Decimal `db:"amount"`
 		Voided      int             `db:"voided"` // lines, which count no more
@@ -153,15 +156,13 @@ func (w *working) read(ctx context.Context, tx pg.DB, limit int) error {
 		return err
 	}
 	var activity []activityRow
-	advances := map[string]*[]advanceRow{}
+	w.advances = map[uuid.UUID][]advanced{}
 	var openings []openingRow
 	var carries []carryRow
 	var b pgx.Batch
 	for _, id := range RulesFor(w.Period, w.Versions) {
 		w.queueActivity(&b, &activity, id)
-		if _, r := lastRule(w.Versions, id, w.Period); r.recoup != nil {
-			advances[id] = w.queueAdvances(&b, r)
-		}
+		w.queueAdvances(&b, id)
 	}
 	pg.Queue(&b, &openings, selectOpenings, w.Plan, w.closing.DoneTo, w.UpTo, w.closing.Seq)
 	pg.Queue(&b, &carries, selectOpeningCarries, w.Plan, w.closing.DoneTo, w.UpTo, w.closing.Seq)
@@ -169,7 +170,6 @@ func (w *working) read(ctx context.Context, tx pg.DB, limit int) error {
 		return err
 	}
 	w.index(activity)
-	w.indexAdvances(advances)
 	w.indexOpenings(openings, carries)
 	return nil
 }
@@ -202,11 +202,31 @@ func (w *working) queueActivity(b *pgx.Batch, into *[]activityRow, rule string) 
 		})
 }
 
-func (w *working) queueAdvances(b *pgx.Batch, r *periodRule) *[]advanceRow {
-	into := new([]advanceRow)
+// queueAdvances reads what the versions of a rule may recoup: by each key that
+// one of them splits by.
+func (w *working) queueAdvances(b *pgx.Batch, rule string) {
+	recoup := map[string][]string{}
+	for _, p := range w.Versions {
+		if r := p.periodRule(rule, w.Period); r != nil && r.recoup != nil {
+			recoup[r.splitBy] = append(recoup[r.splitBy], r.recoup...)
+		}
+	}
 	c := &w.closing
-	pg.Queue(b, into, selectAdvances, r.recoup, w.Plan, r.splitBy, c.DoneTo, w.UpTo, c.From, c.To, c.LateSeq, c.Seq, c.Late)
-	return into
+	for by, rules := range recoup {
+		b.Queue(selectAdvances, rules, w.Plan, by, c.DoneTo, w.UpTo, c.From, c.To, c.LateSeq, c.Seq, c.Late).Query(func(rows pgx.Rows) error {
+			list, err := pgx.CollectRows(rows, pgx.RowToStructByName[advanceRow])
+			for _, r := range list {
+				w.advances[r.AffiliateID] = append(w.advances[r.AffiliateID], advanced{rule, by, r})
+			}
+			return err
+		})
+	}
+}
+
+// advanced is a sum of lines that a rule may recoup, which splits by a key.
+type advanced struct {
+	rule, by string
+	advanceRow
 }
 
 // pattern writes the name of a period in SQL.
@@ -234,19 +254,54 @@ func (w *working) index(activity []activityRow) {
 	}
 }
 
-func (w *working) indexAdvances(advances map[string]*[]advanceRow) {
-	for rule, rows := range advances {
-		for _, r := range *rows {
-			a := w.account(r.AffiliateID, rule, r.Split)
-			a.Advance = a.Advance.Add(r.Amount)
-			w.voided[a] = r.Voided > 0
+// claimAdvances gives an affiliate's accounts the advances that the last version
+// in force for it recoups.
+func (w *working) claimAdvances(id uuid.UUID, versions []*Plan) {
+	for _, sum := range w.advances[id] {
+		_, r := lastRule(versions, sum.rule, w.Period)
+		if r == nil {
+			_, r = lastRule(w.earnedBy(id), sum.rule, w.Period)
+		}
+		if sum.isOf(r) {
+			w.claim(w.account(id, sum.rule, sum.Split), sum, r)
 		}
 	}
 }
 
-// order are the affiliates with accounts.
+func (w *working) claim(a *Account, sum advanced, r *periodRule) {
+	if sum.isOf(r) {
+		a.Advance = a.Advance.Add(sum.Amount)
+		w.voided[a] = w.voided[a] || sum.Voided > 0
+	}
+}
+
+// isOf tells whether a version of a rule recoups the sum.
+func (a *advanced) isOf(r *periodRule) bool {
+	return r != nil && r.splitBy == a.by && slices.Contains(r.recoup, a.Rule)
+}
+
+// earnedBy are the versions by which an affiliate got its advances, in order:
+// they stand in where it has left the plan.
+func (w *working) earnedBy(id uuid.UUID) []*Plan {
+	var plans []*Plan
+	for _, p := range w.Versions {
+		if slices.ContainsFunc(w.advances[id], func(a advanced) bool { return a.PlanID == p.ID }) {
+			plans = append(plans, p)
+		}
+	}
+	slices.SortFunc(plans, byVersion)
+	return plans
+}
+
+func byVersion(a, b *Plan) int { return a.Version - b.Version }
+
+// order are the affiliates with accounts, or with what may make them.
 func (w *working) order() []uuid.UUID {
-	return slices.SortedFunc(maps.Keys(w.accounts), func(a, b uuid.UUID) int { return slices.Compare(a[:], b[:]) })
+	ids := maps.Clone(w.accounts)
+	for id := range w.advances {
+		ids[id] = nil
+	}
+	return slices.SortedFunc(maps.Keys(ids), func(a, b uuid.UUID) int { return slices.Compare(a[:], b[:]) })
 }
 
 func (w *working) indexOpenings(openings []openingRow, carries []carryRow) {
@@ -292,9 +347,10 @@ func (w *working) readStanding(ctx context.Context, tx pg.DB) error {
 			return fmt.Errorf("affiliate %s is not in the tree", id)
 		}
 		versions := w.inForce(upline[0])
+		w.claimAdvances(id, versions)
 		for key, a := range w.accounts[id] {
 			a.Upline, a.Versions, a.Opening = upline, versions, w.openings[opened{id, key}]
-			a.fallBack()
+			a.fallBack(w.earnedBy(id))
 		}
 	}
 	return nil
@@ -313,18 +369,17 @@ func (w *working) inForce(m Member) []*Plan {
 }
 
 // fallBack gives an account whose affiliate has left the plan the versions that
-// its transactions were rated by.
-func (a *Account) fallBack() {
+// its transactions were rated by, and its advances.
+func (a *Account) fallBack(own []*Plan) {
 	if a.last() != nil {
 		return
 	}
-	var own []*Plan
 	for i := range a.Activity {
 		if p := a.Activity[i].Plan; !slices.Contains(own, p) {
 			own = append(own, p)
 		}
 	}
-	slices.SortFunc(own, func(x, y *Plan) int { return x.Version - y.Version })
+	slices.SortFunc(own, byVersion)
 	a.Versions = own
 }
 

@@ -100,13 +100,16 @@ func (w *working) closed(ctx context.Context, db pg.DB) ([]Statement, error) {
 // recheck makes a statement again, and takes its account off those to be found.
 func (w *working) recheck(s *Statement) string {
 	key := account{s.Rule, s.Split}
-	a := w.accounts[s.AffiliateID][key]
-	if a == nil {
-		return "nothing had happened in the account"
-	}
+	a := w.account(s.AffiliateID, s.Rule, s.Split)
 	delete(w.accounts[s.AffiliateID], key)
 	a.Upline, a.Opening = []Member{{ID: s.AffiliateID}}, w.openings[opened{s.AffiliateID, key}]
 	a.Versions = w.versionsOf(s)
+	_, rule := lastRule(a.Versions, s.Rule, w.Period)
+	for _, sum := range w.advances[s.AffiliateID] {
+		if sum.rule == s.Rule && sum.Split == s.Split {
+			w.claim(a, sum, rule)
+		}
+	}
 	if w.voided[a] { // when it was voided is not known
 		a.Advance = s.Footing.Advance
 	}
@@ -163,7 +166,7 @@ func (w *working) missing(done uuid.UUID) (misfits []Misfit) {
 				continue
 			}
 			a.Upline = []Member{{ID: id}}
-			a.fallBack()
+			a.fallBack(nil)
 			if _, ok, err := Settle(*a, Facts{}); ok || err != nil {
 				misfits = append(misfits, Misfit{id, fmt.Sprintf("has no statement of rule %s for %s", key.rule, w.Name)})
 			}

@@ -174,7 +174,7 @@ func (w *simulation) fill(ctx context.Context, lot *working, s *simulatedClosing
 		}
 		for key, a := range own {
 			a.Upline, a.Versions, a.Opening = upline, versions, w.balances[opened{id, key}]
-			a.fallBack()
+			a.fallBack(nil)
 		}
 	}
 	return nil

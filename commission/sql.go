@@ -126,12 +126,14 @@ const (
 const (
 	// One lot of a month's. Rows that somebody has locked are another's to
 	// approve, or about to be void. The locked rows stay where they are.
+	// One at a time, and none skipped that another has locked: a run that missed a
+	// debt would overpay.
 	approveLines = `
 		update fature.commissions set status = 'approved'
 		where created_at >= $2 and created_at < $3 and ctid = any(array(
 			select ctid from fature.commissions
 			where created_at >= $2 and created_at < $3 and status = 'pending' and available_at <= $1
-			limit $4 for no key update skip locked))`
+			limit $4 for no key update))`
 
 	// What is in payouts is read there: an affiliate has few of them.
 	selectBalances = `
@@ -376,14 +378,14 @@ const (
 			where $10 and t.affiliate_id > $4 and t.affiliate_id <= $5 and t.created_at < $6
 				and t.rated_seq >= $8 and t.rated_seq < $9 and c.level = 0 and c.rule = any($1)
 		)
-		select c.affiliate_id,
+		select c.affiliate_id, c.plan_id, c.rule,
 			coalesce(fature.scalar(c.metadata -> nullif($3, '')), fature.scalar(o.metadata -> nullif($3, '')), '') as split,
 			coalesce(sum(c.final_amount) filter (where c.status <> 'void'), 0) as amount,
 			count(*) filter (where c.status = 'void') as voided
 		from counted c
 		join fature.commission_plans p on p.id = c.plan_id and p.name = $2
 		left join fature.transactions o on (o.id, o.created_at) = (c.taken_id, c.taken_at)
-		group by 1, 2`
+		group by 1, 2, 3, 4`
 
 	selectClosings = `select ` + closingFields + ` from fature.closings order by seq`
 

@@ -9,7 +9,6 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/fature/fature"
-	"github.com/fature/fature/commission"
 )
 
 // problem is an error as RFC 9457 writes it.
@@ -62,8 +61,6 @@ func problemOf(err error) problem {
 		return newProblem(http.StatusBadRequest, summary(fields, err.Error())).with(fields)
 	case errors.Is(err, fature.ErrOutcomeUnknown):
 		return newProblem(http.StatusServiceUnavailable, "the outcome is unknown: ask again with the same key")
-	case errors.Is(err, commission.ErrArchived):
-		return newProblem(http.StatusUnprocessableEntity, meaning(err, fature.ErrUnavailable))
 	case errors.Is(err, fature.ErrUnavailable), fature.Retryable(err), errors.Is(err, context.DeadlineExceeded):
 		return newProblem(http.StatusServiceUnavailable, "the database is away: try again")
 	case errors.Is(err, fature.ErrConflict):

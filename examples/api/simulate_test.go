@@ -1,13 +1,10 @@
 package main
 
 import (
-	"fmt"
 	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
-
-	"github.com/fature/fature/commission"
 )
 
 // What two months would have come to under a plan that pays 30 % and not 25.
@@ -43,6 +40,4 @@ func TestSimulate(t *testing.T) {
 	} {
 		require.Equal(t, field, w.want(422, admin, "POST /v1/plans/"+other+"/simulate", body).has("errors.0.field"))
 	}
-	archived := problemOf(fmt.Errorf("simulate: %w: 2025-06", commission.ErrArchived))
-	require.Equal(t, newProblem(422, "the month was dropped"), archived, "asking again would not help")
 }

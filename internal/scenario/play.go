@@ -175,7 +175,8 @@ func (p *play) want(previewed commission.Previewed) {
 	var lines, statements, skips []string
 	for _, l := range previewed.Lines {
 		lines = append(lines, p.told(map[string]any{
-			"of": l.Event + l.Period, "affiliate": l.Affiliate, "rule": l.Rule, "level": l.Level, "kind": l.Kind, "base": l.Base, "rate": l.Rate,
+			"of": l.Event + l.Period, "affiliate": l.Affiliate, "rule": l.Rule, "level": l.Level, "kind": l.Kind, "base": l.Base,
+			"rate":   decimal.RequireFromString(string(l.Rate)).Round(6), // as the column holds it; the calculation has all of it
 			"amount": l.Amount, "final_amount": l.Final, "available_at": l.AvailableAt.UTC().Truncate(time.Microsecond), "calculation": l.Calculation,
 		}))
 	}
