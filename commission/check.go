@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -13,8 +14,10 @@ import (
 	"github.com/fature/fature/internal/verify"
 )
 
-// Checks are the invariants of plans, lines and payouts.
-func Checks() []verify.Check {
+// Checks are the invariants of plans, lines, statements and payouts.
+func Checks() []verify.Check { return slices.Concat(lineChecks(), statementChecks(), payoutChecks()) }
+
+func lineChecks() []verify.Check {
 	return []verify.Check{
 		{Name: "A1", Meaning: "all plans are in one currency", SQL: `
 			select id from fature.commission_plans
@@ -56,6 +59,11 @@ func Checks() []verify.Check {
 			left join fature.commissions e on (e.id, e.created_at) = (r.reverses_id, r.reverses_at)
 			where r.kind = 'reversal' and (e.kind is distinct from 'earning'
 				or (e.affiliate_id, e.rule, e.level, e.currency) is distinct from (r.affiliate_id, r.rule, r.level, r.currency))`},
+	}
+}
+
+func statementChecks() []verify.Check {
+	return []verify.Check{
 		{Name: "S1", Meaning: "a statement opens with what the one before it carried", SQL: `
 			select id from (
 				select s.id, opening, lag(closing, 1, 0) over (partition by affiliate_id, plan, rule, split order by seq) as carried
@@ -82,6 +90,11 @@ func Checks() []verify.Check {
 				select c.*, lag(period_end) over w as ended, lag(seq, 1, 0) over w as counted, lead(id) over w as next
 				from fature.closings c window w as (partition by plan, period order by period_start)) c
 			where period_start <> ended or late_seq <> counted or next is not null and closed_at is null`},
+	}
+}
+
+func payoutChecks() []verify.Check {
+	return []verify.Check{
 		{Name: "P1", Meaning: "a payout is the sum of its lines, and counts them", SQL: `
 			select p.id from fature.payouts p
 			left join (

@@ -68,30 +68,26 @@ func (f *Footing) Base() decimal.Decimal { return f.rated().Sub(f.joined()) }
 
 // rated is the base with the opening, where that is one of the base.
 func (f *Footing) rated() decimal.Decimal {
-	sum := decimal.Zero
-	for i := range f.Parts {
-		sum = sum.Add(f.Parts[i].Base)
-	}
-	return sum
+	return f.sum(func(p *Part) decimal.Decimal { return p.Base })
 }
 
 // joined is the opening that joined the base.
 func (f *Footing) joined() decimal.Decimal {
-	sum := decimal.Zero
-	for i := range f.Parts {
-		sum = sum.Add(f.Parts[i].Opening)
-	}
-	return sum
+	return f.sum(func(p *Part) decimal.Decimal { return p.Opening })
 }
 
 // unrounded is what the versions pay together.
 func (f *Footing) unrounded() decimal.Decimal {
-	sum := decimal.Zero
 	if f.lost() {
-		return sum
+		return decimal.Zero
 	}
+	return f.sum(func(p *Part) decimal.Decimal { return p.Unrounded })
+}
+
+func (f *Footing) sum(of func(*Part) decimal.Decimal) decimal.Decimal {
+	sum := decimal.Zero
 	for i := range f.Parts {
-		sum = sum.Add(f.Parts[i].Unrounded)
+		sum = sum.Add(of(&f.Parts[i]))
 	}
 	return sum
 }

@@ -19,9 +19,10 @@ type Interval struct {
 var intervalName = regexp.MustCompile(`^([0-9]{4})-(?:W([0-9]{2})|([0-9]{2})(?:-([0-9]{2}))?)$`)
 
 // ParseInterval reads a day (2025-06-14), an ISO week (2025-W23, from Monday)
-// or a month (2025-06) of a zone, none of which was over by 2000. A day begins at the first instant of its
-// date, which is not midnight where clocks skip that. Errors are of the kind
-// fault.Invalid, those of a date that the zone skips whole included.
+// or a month (2025-06) of a zone, none of which was over by 2000. A day begins
+// at the first instant of its date, which is not midnight where clocks skip
+// that. Errors are of the kind fault.Invalid, those of a date that the zone
+// skips whole included.
 func ParseInterval(name string, zone *time.Location) (Interval, error) {
 	part := intervalName.FindStringSubmatch(name)
 	if part == nil {

@@ -263,16 +263,14 @@ func (w *working) claimAdvances(id uuid.UUID, versions []*Plan) {
 			_, r = lastRule(w.earnedBy(id), sum.rule, w.Period)
 		}
 		if sum.isOf(r) {
-			w.claim(w.account(id, sum.rule, sum.Split), sum, r)
+			w.claim(w.account(id, sum.rule, sum.Split), sum)
 		}
 	}
 }
 
-func (w *working) claim(a *Account, sum advanced, r *periodRule) {
-	if sum.isOf(r) {
-		a.Advance = a.Advance.Add(sum.Amount)
-		w.voided[a] = w.voided[a] || sum.Voided > 0
-	}
+func (w *working) claim(a *Account, sum advanced) {
+	a.Advance = a.Advance.Add(sum.Amount)
+	w.voided[a] = w.voided[a] || sum.Voided > 0
 }
 
 // isOf tells whether a version of a rule recoups the sum.
@@ -301,7 +299,7 @@ func (w *working) order() []uuid.UUID {
 	for id := range w.advances {
 		ids[id] = nil
 	}
-	return slices.SortedFunc(maps.Keys(ids), func(a, b uuid.UUID) int { return slices.Compare(a[:], b[:]) })
+	return slices.SortedFunc(maps.Keys(ids), compareIDs)
 }
 
 func (w *working) indexOpenings(openings []openingRow, carries []carryRow) {

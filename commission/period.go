@@ -123,6 +123,20 @@ func (a *Activity) item(b *Base) (it Item, ok bool) {
 	return it, b.lists(it.Type)
 }
 
+// splitOf is the value by which a rule splits an event: its own, or where it does
+// not say, that of what it takes back.
+func splitOf(by string, metadata ...map[string]any) string {
+	if by == "" {
+		return ""
+	}
+	for _, own := range metadata {
+		if text, ok := scalarText(own[by]); ok {
+			return text
+		}
+	}
+	return ""
+}
+
 // played tells whether it makes its customer an active one.
 func (a *Activity) played(b *Base) bool {
 	return a.Customer != "" && a.Reverses == "" && a.Late == "" && slices.Contains(b.Plus, a.Type)

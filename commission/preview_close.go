@@ -181,19 +181,6 @@ func (p *preview) note(e SampleEvent, in Input, out Outcome) {
 	p.happened = append(p.happened, h)
 }
 
-// split is the value of an event by which a rule splits.
-func (h *happened) split(by string) string {
-	if by == "" {
-		return ""
-	}
-	for _, metadata := range h.metadata {
-		if text, ok := scalarText(metadata[by]); ok {
-			return text
-		}
-	}
-	return ""
-}
-
 // close settles the accounts of a period: affiliates in their order, rules in
 // that of the document, then by the value that they are split by.
 func (p *preview) close(c closing) error {
@@ -253,7 +240,7 @@ func (w *work) count(h *happened, r *periodRule) {
 }
 
 func (w *work) account(h *happened, r *periodRule) *Account {
-	key := accountKey{w.plan, h.affiliate, r.id, h.split(r.splitBy)}
+	key := accountKey{w.plan, h.affiliate, r.id, splitOf(r.splitBy, h.metadata[:]...)}
 	a := w.accounts[key]
 	if a == nil {
 		a = &Account{Rule: key.rule, Split: key.split, Interval: w.Interval, Versions: w.versions}

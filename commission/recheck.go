@@ -106,8 +106,8 @@ func (w *working) recheck(s *Statement) string {
 	a.Versions = w.versionsOf(s)
 	_, rule := lastRule(a.Versions, s.Rule, w.Period)
 	for _, sum := range w.advances[s.AffiliateID] {
-		if sum.rule == s.Rule && sum.Split == s.Split {
-			w.claim(a, sum, rule)
+		if sum.rule == s.Rule && sum.Split == s.Split && sum.isOf(rule) {
+			w.claim(a, sum)
 		}
 	}
 	if w.voided[a] { // when it was voided is not known

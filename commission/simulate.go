@@ -86,9 +86,6 @@ type simulatedRow struct {
 	taken           int  // how many others take it back
 }
 
-// simulatedLot is how many transactions are read at once.
-const simulatedLot = 5_000
-
 // Simulate rates the recorded past again, from its beginning on and in the
 // order in which it was rated, with the tree and the standing of then, and
 // writes nothing. tx is one snapshot.
@@ -201,6 +198,9 @@ func (w *simulation) run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		if len(rows) == 0 {
+			return w.closeRest(ctx)
+		}
 		for i := range rows {
 			if err := w.closeBefore(ctx, rows[i].seq); err != nil {
 				return err
@@ -212,11 +212,7 @@ func (w *simulation) run(ctx context.Context) error {
 		if done += len(rows); w.Progress != nil {
 			w.Progress(done, w.total)
 		}
-		if len(rows) < simulatedLot {
-			break
-		}
 	}
-	return w.closeRest(ctx)
 }
 
 func (w *simulation) fetch(ctx context.Context) ([]simulatedRow, error) {
@@ -224,7 +220,7 @@ func (w *simulation) fetch(ctx context.Context) ([]simulatedRow, error) {
 	if err != nil {
 		return nil, err
 	}
-	list := make([]simulatedRow, 0, simulatedLot)
+	var list []simulatedRow
 	var r simulatedRow
 	_, err = pgx.ForEachRow(rows, []any{
 		&r.id, &r.affiliateID, &r.customerID, (*string)(&r.kind), &r.amount, &r.currency, &r.metadata, &r.reversesID, &r.planID,
@@ -351,6 +347,6 @@ func (w *simulation) result() Simulated {
 	for _, c := range w.totals {
 		w.out.Affiliates = append(w.out.Affiliates, *c)
 	}
-	slices.SortFunc(w.out.Affiliates, func(a, b Comparison) int { return slices.Compare(a.AffiliateID[:], b.AffiliateID[:]) })
+	slices.SortFunc(w.out.Affiliates, func(a, b Comparison) int { return compareIDs(a.AffiliateID, b.AffiliateID) })
 	return w.out
 }

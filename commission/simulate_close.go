@@ -3,7 +3,6 @@ package commission
 import (
 	"bytes"
 	"context"
-	"maps"
 	"slices"
 	"time"
 
@@ -19,7 +18,6 @@ type simulatedClosing struct {
 	Due
 	Closing
 	rated int64 // its first statement's seq
-	ideal bool  // nobody ever closed the period
 }
 
 // findClosings finds the closes that were, in order. Where the plan is one that
@@ -94,7 +92,7 @@ func (w *simulation) addIdeal(ctx context.Context) error {
 		}
 		for iv := IntervalAt(kind, first[0], w.plan.zone); !iv.To.After(w.To); iv = iv.next(w.plan.zone) {
 			c := Closing{Plan: w.plan.Name, Period: kind, Name: iv.Name, From: iv.From, To: iv.To, Seq: lastSeq}
-			ideal = append(ideal, simulatedClosing{Due: Due{Plan: w.plan.Name, Versions: []*Plan{w.plan}}, Closing: c, rated: lastSeq, ideal: true})
+			ideal = append(ideal, simulatedClosing{Due: Due{Plan: w.plan.Name, Versions: []*Plan{w.plan}}, Closing: c, rated: lastSeq})
 		}
 	}
 	slices.SortStableFunc(ideal, func(a, b simulatedClosing) int { return a.Closing.To.Compare(b.Closing.To) })
@@ -185,17 +183,15 @@ func (w *simulation) fill(ctx context.Context, lot *working, s *simulatedClosing
 func (w *simulation) readSeen(ctx context.Context, lot *working, s *simulatedClosing) (func(uuid.UUID) int64, error) {
 	seen := map[uuid.UUID]int64{}
 	var b pgx.Batch
-	if !s.ideal {
-		b.Queue(selectSeen, lot.closing.ID, lot.closing.DoneTo, lot.UpTo).Query(func(rows pgx.Rows) error {
-			var id uuid.UUID
-			var at int64
-			_, err := pgx.ForEachRow(rows, []any{&id, &at}, func() error {
-				seen[id] = at
-				return nil
-			})
-			return err
+	b.Queue(selectSeen, lot.closing.ID, lot.closing.DoneTo, lot.UpTo).Query(func(rows pgx.Rows) error {
+		var id uuid.UUID
+		var at int64
+		_, err := pgx.ForEachRow(rows, []any{&id, &at}, func() error {
+			seen[id] = at
+			return nil
 		})
-	}
+		return err
+	})
 	if w.plan == nil {
 		QueueAssignments(&b, lot.assigned, lot.order())
 	}
@@ -214,25 +210,19 @@ func (w *simulation) noteAdvances(in *Input, out *Outcome) {
 	if plan == nil {
 		return
 	}
+	metadata := []map[string]any{in.Event.Metadata}
+	if in.Original != nil {
+		metadata = append(metadata, in.Original.Event.Metadata)
+	}
 	for i := range plan.periods {
 		r := &plan.periods[i]
 		for _, l := range out.Lines {
 			if l.Level == 0 && slices.Contains(r.recoup, l.Rule) {
-				key := opened{l.AffiliateID, account{r.id, in.split(r.splitBy)}}
+				key := opened{l.AffiliateID, account{r.id, splitOf(r.splitBy, metadata...)}}
 				w.advances[key] = append(w.advances[key], simulatedAdvance{in.Event.At, l.Final})
 			}
 		}
 	}
-}
-
-// split is the value of an event by which a rule splits; of one that takes
-// another back and does not say, the other's.
-func (in *Input) split(by string) string {
-	if text, ok := scalarText(in.Event.Metadata[by]); ok || in.Original == nil {
-		return text
-	}
-	text, _ := scalarText(in.Original.Event.Metadata[by])
-	return text
 }
 
 // claimAdvances gives the accounts of a lot the advances up to its end, which
@@ -263,7 +253,6 @@ func (w *simulation) claimAdvances(lot *working) {
 
 // settle takes a settlement into the simulation.
 func (w *simulation) settle(s *simulatedClosing, a *Account, settlement *Settlement) error {
-	maps.Copy(w.facts, settlement.Counters)
 	w.balances[opened{a.Upline[0].ID, account{a.Rule, a.Split}}] = settlement.Closing
 	if s.Closing.From.Before(w.From) || s.Closing.To.After(w.To) {
 		return nil

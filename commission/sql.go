@@ -316,13 +316,10 @@ const (
 
 	// Finds the close of another process where that was first.
 	insertClosing = `
-		with own as (
-			insert into fature.closings (id, plan, period, name, period_start, period_end, late_seq, seq, late, started_at)
-			values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-			on conflict (plan, period, name) do update set done_to = closings.done_to
-			returning *
-		)
-		select ` + closingFields + ` from own`
+		insert into fature.closings (id, plan, period, name, period_start, period_end, late_seq, seq, late, started_at)
+		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+		on conflict (plan, period, name) do update set done_to = closings.done_to
+		returning ` + closingFields
 
 	updateClosing = `update fature.closings set done_to = $2 where id = $1`
 
@@ -399,17 +396,15 @@ const (
 		where s.closing_id = $1 and s.affiliate_id > $2 and s.affiliate_id <= $3`
 
 	// What accounts carry: the last statement of each.
-	openingStatements = `
+	selectOpenings = `
 		select distinct on (affiliate_id, rule, split) id, affiliate_id, rule, split, carry, closing, unrecouped
 		from fature.statements
 		where plan = $1 and affiliate_id > $2 and affiliate_id <= $3 and seq < $4
 		order by affiliate_id, rule, split, seq desc`
 
-	selectOpenings = openingStatements
-
 	selectOpeningCarries = `
 		select c.statement_id, c.customer_id, c.balance
-		from (` + openingStatements + `) o join fature.statement_carries c on c.statement_id = o.id`
+		from (` + selectOpenings + `) o join fature.statement_carries c on c.statement_id = o.id`
 )
 
 // The reads of a simulation.

@@ -27,6 +27,7 @@ type DepthError struct {
 	Max   int
 }
 
+// Error names the two levels.
 func (e *DepthError) Error() string {
 	return fmt.Sprintf("level %d would be deeper than %d", e.Depth, e.Max)
 }
