@@ -2,7 +2,6 @@ package cache_test
 
 import (
 	"fmt"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -58,26 +57,10 @@ func eachBackend(t *testing.T, test func(t *testing.T, b cache.Backend)) {
 	}
 }
 
-// cluster is connections to a cluster of one node, which holds keys of
-// different slots apart as one of many does.
+// cluster is connections to a cluster, whose keys are this test's alone.
 func cluster(t testing.TB) *cache.Redis {
 	t.Helper()
-	address := strings.TrimPrefix(testenv.NewRedis(t, "--cluster-enabled", "yes"), "redis://")
-	host, port, _ := strings.Cut(address, ":")
-	node := redis.NewClient(&redis.Options{Addr: address})
-	defer node.Close()
-	for _, command := range [][]any{
-		{"config", "set", "cluster-announce-ip", host},
-		{"config", "set", "cluster-announce-port", port},
-		{"cluster", "addslotsrange", 0, 16383},
-	} {
-		require.NoError(t, node.Do(t.Context(), command...).Err(), command)
-	}
-	require.Eventually(t, func() bool {
-		info, err := node.ClusterInfo(t.Context()).Result()
-		return err == nil && strings.Contains(info, "cluster_state:ok")
-	}, 10*time.Second, 10*time.Millisecond)
-	r, err := cache.Connect(redis.UniversalOptions{Addrs: []string{address}, IsClusterMode: true}, "")
+	r, err := cache.Connect(redis.UniversalOptions{Addrs: []string{testenv.RedisCluster(t)}, IsClusterMode: true}, uuid.NewString()+":")
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, r.Close()) })
 	return r.WithBudget(5 * time.Second)

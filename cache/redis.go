@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
 )
 
 // DefaultBudget is how long a call of Redis may take.
@@ -102,6 +103,9 @@ func tuned(o *redis.UniversalOptions) {
 	}
 	if o.PoolSize == 0 {
 		o.PoolSize = 32
+	}
+	if o.MaintNotificationsConfig == nil { // goroutines that a server of one's own has no use for
+		o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 	}
 }
 

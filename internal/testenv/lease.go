@@ -140,7 +140,7 @@ func (l lease) join(ctx context.Context) (*Servers, bool) {
 	}
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	if pingPostgres(ctx, s.DatabaseURL) != nil {
+	if s.DatabaseURL != "" && pingPostgres(ctx, s.DatabaseURL) != nil {
 		return nil, false
 	}
 	if s.RedisURL != "" && pingRedis(ctx, s.RedisURL) != nil {
