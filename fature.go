@@ -24,6 +24,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
@@ -203,6 +204,34 @@ func (p *Program) WithTx(tx pgx.Tx) *Program {
 	c.Plans, c.Commissions, c.Statements = p.Plans.WithTx(tx), p.Commissions.WithTx(tx), p.Statements.WithTx(tx)
 	c.Payouts = p.Payouts.WithTx(tx)
 	return &c
+}
+
+// As returns the programme for a viewer, in every store: an affiliate sees itself
+// and its downline, a manager reads all, an admin writes all. What is hidden is
+// ErrNotFound, or not in the list, as if it were not there. ErrForbidden is only
+// for what the role never does, and comes before anything is read: a write by
+// another than an admin; and by an affiliate what is for those who read all, such
+// as plans, previews and Verify. What an affiliate is paid is its own alone to
+// see.
+//
+// The programme itself is the trusted host, from whom nothing is hidden. As says
+// who asks and does not ask who says so; a second As takes the place of the
+// first. The audit names the actor of the context, whoever is bound.
+func (p *Program) As(v affiliate.Viewer) *Program {
+	c := *p
+	c.db, c.owned = pg.As(p.db, v), nil
+	c.Users, c.Affiliates, c.Customers = p.Users.As(v), p.Affiliates.As(v), p.Customers.As(v)
+	c.Hierarchy, c.Transactions = p.Hierarchy.As(v), p.Transactions.As(v)
+	c.Plans, c.Commissions, c.Statements = p.Plans.As(v), p.Commissions.As(v), p.Statements.As(v)
+	c.Payouts = p.Payouts.As(v)
+	return &c
+}
+
+// Viewer is a user as As takes it, as it is now: by one query, so that one who
+// is suspended is out at once. Errors: affiliate.ErrUserNotFound,
+// affiliate.ErrUserInactive.
+func (p *Program) Viewer(ctx context.Context, userID uuid.UUID) (affiliate.Viewer, error) {
+	return p.Users.Viewer(ctx, userID)
 }
 
 // Actor is who the audit names for a change, and the request it came by.

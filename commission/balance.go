@@ -22,6 +22,9 @@ const approveLot = 10_000
 // pays. It works in lots, each in a short transaction of its own; any number of
 // processes may do it at once, and take turns with payout runs.
 func (s *Store) Approve(ctx context.Context, now time.Time) (int64, error) {
+	if err := pg.MayWrite(s.db); err != nil {
+		return 0, fail("approve", err)
+	}
 	months, err := partition.List(ctx, s.db, "commissions")
 	var approved int64
 	for i := 0; i < len(months) && err == nil; i++ {

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/shopspring/decimal"
 
+	"github.com/fature/fature/affiliate"
 	"github.com/fature/fature/internal/fault"
 	"github.com/fature/fature/internal/page"
 	"github.com/fature/fature/internal/pg"
@@ -87,6 +88,10 @@ func NewPayouts(db pg.DB, now func() time.Time) *Payouts { return &Payouts{db, n
 
 // WithTx returns a store that works inside tx.
 func (s *Payouts) WithTx(tx pgx.Tx) *Payouts { return &Payouts{pg.Bind(s.db, tx), s.now} }
+
+// As returns a store for a viewer. An affiliate sees its own payouts alone: what
+// another is paid is nobody's business, not even that of its upline.
+func (s *Payouts) As(v affiliate.Viewer) *Payouts { return &Payouts{pg.As(s.db, v), s.now} }
 
 // instant is now as it is stored.
 func (s *Payouts) instant() time.Time { return s.now().UTC().Truncate(time.Microsecond) }

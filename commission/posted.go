@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/shopspring/decimal"
 
+	"github.com/fature/fature/affiliate"
 	"github.com/fature/fature/internal/fault"
 	"github.com/fature/fature/internal/page"
 	"github.com/fature/fature/internal/pg"
@@ -115,6 +116,11 @@ func New(db pg.DB) *Store { return &Store{db: db} }
 
 // WithTx returns a store that reads inside tx.
 func (s *Store) WithTx(tx pgx.Tx) *Store { return &Store{db: pg.Bind(s.db, tx)} }
+
+// As returns a store for a viewer. An affiliate sees the lines of itself and of
+// its downline, and its own balance alone; all else is ErrNotFound, or not in
+// the list.
+func (s *Store) As(v affiliate.Viewer) *Store { return &Store{db: pg.As(s.db, v)} }
 
 // Get finds a line by its id, or ErrNotFound. It probes every month.
 func (s *Store) Get(ctx context.Context, id uuid.UUID) (Commission, error) {

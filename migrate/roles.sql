@@ -39,7 +39,7 @@ grant update (done_to, closed_at) on fature.closings to fature_app;
 grant update (affiliate_id) on fature.affiliate_deltas to fature_app;
 grant update (holder, term, expires_at) on fature.leases to fature_app;
 grant usage on sequence fature.rated_seq to fature_app;
-grant execute on function fature.ensure_partition, fature.refresh_affiliate_stats, fature.scalar to fature_app;
+grant execute on function fature.ensure_partition, fature.refresh_affiliate_stats, fature.scalar, fature.seen, fature.seen_users to fature_app;
 
 -- Reports: everything but secrets.
 grant select (id, email, email_canon, name, status, role, original_id, migrated_from, created_at, updated_at)

@@ -15,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/fature/fature/internal/access"
 	"github.com/fature/fature/internal/fault"
 )
 
@@ -57,18 +58,21 @@ func Rename(sql, schema string) string {
 	return literal.ReplaceAllLiteralString(sql, schema+".")
 }
 
-// handle is a DB that knows its schema and whether it is inside a transaction.
+// handle is a DB that knows its schema, whom it is bound to, and whether it is
+// inside a transaction.
 type handle struct {
 	DB
 	schema  string
 	renamed *sync.Map // SQL to SQL; nil for the default schema
-	inside  bool      // a host's transaction
-	joined  bool      // a transaction of ours: nested InTx run inside it
+	views   *sync.Map // viewed to view
+	viewer  *access.Viewer
+	inside  bool // a host's transaction
+	joined  bool // a transaction of ours: nested InTx run inside it
 }
 
 // In makes the handle of a schema over db. An empty schema is DefaultSchema.
 func In(db DB, schema string) DB {
-	h := handle{DB: db, schema: schema}
+	h := handle{DB: db, schema: schema, views: new(sync.Map)}
 	if schema == "" {
 		h.schema = DefaultSchema
 	}
@@ -79,7 +83,7 @@ func In(db DB, schema string) DB {
 	return h
 }
 
-// Bind is db's schema inside the host's transaction.
+// Bind is db's schema and viewer inside the host's transaction.
 func Bind(db DB, tx pgx.Tx) DB {
 	h := of(db)
 	h.DB, h.inside, h.joined = tx, true, false
@@ -115,20 +119,34 @@ func (h handle) sql(text string) string {
 }
 
 func (h handle) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
+	if err := h.mayWrite(); err != nil {
+		return pgconn.CommandTag{}, err
+	}
 	return h.DB.Exec(ctx, h.sql(sql), args...)
 }
 
 func (h handle) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
-	return h.DB.Query(ctx, h.sql(sql), args...)
+	sql, args, err := h.statement(sql, args)
+	if err != nil {
+		return nil, err
+	}
+	return h.DB.Query(ctx, sql, args...)
 }
 
 func (h handle) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
-	return h.DB.QueryRow(ctx, h.sql(sql), args...)
+	sql, args, err := h.statement(sql, args)
+	if err != nil {
+		return refused{err}
+	}
+	return h.DB.QueryRow(ctx, sql, args...)
 }
 
 func (h handle) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 	for _, q := range b.QueuedQueries {
-		q.SQL = h.sql(q.SQL)
+		var err error
+		if q.SQL, q.Arguments, err = h.statement(q.SQL, q.Arguments); err != nil {
+			return refused{err}
+		}
 	}
 	return h.DB.SendBatch(ctx, b)
 }
