@@ -114,10 +114,14 @@ type PayoutFilter struct {
 	Limit       int    // defaults to 50, at most 1,000
 }
 
-// List reads a page of payouts, the newest first.
+// List reads a page of payouts, the newest first. An affiliate as viewer that
+// asks for another's gets affiliate.ErrNotFound, whether or not there is one.
 func (s *Payouts) List(ctx context.Context, f PayoutFilter) (page.Page[Payout], error) {
 	if f.Status != "" && !f.Status.Valid() {
 		return page.Page[Payout]{}, fail("list payouts", fault.Field("status", "%.40q is not a status", string(f.Status)))
+	}
+	if pg.Narrow(s.db) && f.AffiliateID != uuid.Nil && f.AffiliateID != pg.Viewer(s.db).AffiliateID {
+		return page.Page[Payout]{}, fail("list payouts", affiliate.ErrNotFound)
 	}
 	id := func(p Payout) uuid.UUID { return p.ID }
 	list, err := page.Read(f.After, f.Limit, id, func(from uuid.UUID, rows int) ([]Payout, error) {
