@@ -20,7 +20,7 @@ const (
 		where ($1::uuid is null or id < $1)
 			and ($3::fature.user_status is null or status = $3)
 			and ($4::fature.user_role is null or role = $4)
-			/*sees user id*/
+			/*lists user id*/
 		order by id desc limit $2`
 
 	updateUser = `
@@ -59,7 +59,7 @@ const (
 			and ($3::fature.user_status is null or a.status = $3)
 			and ($4::fature.affiliate_category is null or a.category = $4)
 			and ($5::integer is null or a.level = $5)
-			/*sees a.id*/
+			/*lists a.id*/
 		order by a.id desc limit $2`
 
 	updateAffiliate = `

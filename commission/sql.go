@@ -69,7 +69,7 @@ const (
 			and ($7 = '' or rule = $7)
 			and ($8 = '0001-01-01+00'::timestamptz or created_at >= $8)
 			and ($9 = '0001-01-01+00'::timestamptz or created_at < $9)
-			/*sees affiliate_id*/
+			/*lists affiliate_id*/
 		order by created_at desc, id desc limit $3`
 
 	selectLines = `
@@ -287,7 +287,7 @@ const (
 		where ($1 = '00000000-0000-0000-0000-000000000000'::uuid or id < $1)
 			and ($3 = '00000000-0000-0000-0000-000000000000'::uuid or affiliate_id = $3)
 			and ($4 = '' or rule = $4) and ($5 = '' or name = $5)
-			/*sees affiliate_id*/
+			/*lists affiliate_id*/
 		order by id desc limit $2`
 
 	selectStatementLines = `

@@ -103,13 +103,13 @@ const (
 		select descendant_id as id, level_difference as level
 		from fature.affiliate_hierarchy
 		where ancestor_id = $1 and (level_difference, descendant_id) > ($2::integer, $3::uuid) and level_difference <= $4
-			/*sees ancestor_id*/
+			/*sees $1*/
 		order by level_difference, descendant_id limit $5`
 
 	selectSizes = `
 		select level_difference as level, count(*) as count
 		from fature.affiliate_hierarchy
-		where ancestor_id = $1 /*sees ancestor_id*/ group by 1 order by 1`
+		where ancestor_id = $1 /*sees $1*/ group by 1 order by 1`
 
 	selectContains = `
 		select exists (

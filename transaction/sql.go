@@ -17,7 +17,7 @@ const (
 			and ($7::fature.transaction_status is null or status = $7)
 			and ($8::timestamptz is null or created_at >= $8)
 			and ($9::timestamptz is null or created_at < $9)
-			/*sees affiliate_id*/
+			/*lists affiliate_id*/
 		order by created_at desc, id desc limit $3`
 )
 

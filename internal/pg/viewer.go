@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"strconv"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -16,16 +17,19 @@ import (
 // sent only where the text says in a comment what of it they see, which then
 // becomes a condition; to the server and to psql it is a comment otherwise:
 //
-//	/*sees affiliate_id*/   rows of the viewer and of its downline
-//	/*sees user id*/        rows of its user, and of the users of its downline
-//	/*owns affiliate_id*/   rows of the viewer alone
-//	/*is id*/               the row of its user alone
-//	/*everybody*/           all rows
+//	/*sees affiliate_id*/    rows of the viewer and of its downline
+//	/*lists affiliate_id*/   the same, of a list: each is planned for its viewer
+//	/*owns affiliate_id*/    rows of the viewer alone
+//	/*sees user id*/         its user, and the users of its downline
+//	/*lists user id*/        the same, of a list
+//	/*is id*/                its user alone
+//	/*everybody*/            all rows
 //
-// Each begins with "and", so it stands behind a condition. @viewer is the id of
+// A parameter such as $1 may stand for the column: the condition is then asked
+// once. Each begins with "and", so it stands behind a condition. @viewer is the id of
 // the viewer's affiliate in a text that is for such viewers only. So what a new
 // statement forgets to say is refused, not shown.
-var marks = regexp.MustCompile(`/\*(sees user|sees|owns|is|everybody)(?: ([a-z_.]+))?\*/|@viewer`)
+var marks = regexp.MustCompile(`/\*(?:(sees|lists|owns|is)( user)? ([a-z_.]+|\$[0-9]+)|everybody)\*/|@viewer`)
 
 // changes finds what a statement that only reads does not say.
 var changes = regexp.MustCompile(`(?i)\b(insert|update|delete|truncate|merge|call|copy|nextval|set_config|for share|for key share)\b`)
@@ -81,12 +85,14 @@ func (h handle) mayWrite() error {
 type viewed struct {
 	text string
 	args int
+	none bool // the viewer is no affiliate
 }
 
-// view is a statement as a viewer gets it: zero where it is refused.
+// view is a statement as a viewer gets it. An empty one is refused.
 type view struct {
 	text            string
 	affiliate, user bool // ids that follow the arguments
+	planned         bool // anew each time
 }
 
 // statement is what is sent for a text, or why it is not.
@@ -100,7 +106,7 @@ func (h handle) statement(text string, args []any) (string, []any, error) {
 		}
 		return h.sql(text), args, nil
 	}
-	key := viewed{text, len(args)}
+	key := viewed{text, len(args), h.viewer.AffiliateID == uuid.Nil}
 	found, ok := h.views.Load(key)
 	if !ok {
 		found = viewOf(key)
@@ -110,45 +116,62 @@ func (h handle) statement(text string, args []any) (string, []any, error) {
 	if v.text == "" {
 		return "", nil, access.ErrRole
 	}
-	args = args[:len(args):len(args)]
+	var sent []any
+	if v.planned {
+		sent = append(sent, pgx.QueryExecModeCacheDescribe)
+	}
+	sent = append(sent, args...)
 	if v.affiliate {
-		args = append(args, h.viewer.AffiliateID)
+		sent = append(sent, h.viewer.AffiliateID)
 	}
 	if v.user {
-		args = append(args, h.viewer.UserID)
+		sent = append(sent, h.viewer.UserID)
 	}
-	return h.sql(v.text), args, nil
+	return h.sql(v.text), sent, nil
 }
 
 func viewOf(key viewed) (v view) {
-	found := marks.FindAllStringSubmatch(key.text, -1)
-	if len(found) == 0 || changes.MatchString(key.text) {
+	if !marks.MatchString(key.text) || changes.MatchString(key.text) {
 		return view{}
 	}
-	for _, m := range found {
-		v.affiliate = v.affiliate || m[1] != "is" && m[1] != "everybody"
-		v.user = v.user || m[1] == "is" || m[1] == "sees user"
+	next := key.args
+	parameter := func(asked *bool, is *string) string {
+		if !*asked {
+			next++
+			*asked, *is = true, "$"+strconv.Itoa(next)
+		}
+		return *is
 	}
-	parameter := func(n int) string { return "$" + strconv.Itoa(key.args+n) }
-	affiliate, user := parameter(1), parameter(1)
-	if v.affiliate {
-		user = parameter(2)
-	}
+	var affiliate, user string
 	v.text = marks.ReplaceAllStringFunc(key.text, func(mark string) string {
 		m := marks.FindStringSubmatch(mark)
-		switch column := m[2]; m[1] {
-		case "sees":
-			return "and " + column + " in (select seen.id from fature.seen(" + affiliate + ") as seen (id))"
-		case "sees user":
-			return "and " + column + " in (select seen.id from fature.seen_users(" + affiliate + ", " + user + ") as seen (id))"
-		case "owns":
-			return "and " + column + " = " + affiliate
-		case "is":
-			return "and " + column + " = " + user
-		case "everybody":
+		verb, column := m[1], m[3]
+		v.planned = v.planned || verb == "lists"
+		switch {
+		case verb == "is", m[2] != "" && key.none:
+			return "and " + column + " = " + parameter(&v.user, &user)
+		case mark == "/*everybody*/":
 			return ""
 		}
-		return affiliate // @viewer
+		viewer := parameter(&v.affiliate, &affiliate)
+		// No column is called as the one of seen, so that the condition's is the
+		// row's own.
+		seen := "fature.seen(" + viewer + ") as seen (seen_by_viewer)"
+		if m[2] != "" {
+			seen = "fature.seen_users(" + viewer + ") as seen (seen_by_viewer)"
+		}
+		switch verb {
+		case "sees":
+			// The offset keeps it what it is, a look into an index for each row:
+			// a plan for any viewer would go by those of few, and read the whole
+			// downline of one of many.
+			return "and exists (select from " + seen + " where seen.seen_by_viewer = " + column + " offset 0)"
+		case "lists":
+			return "and " + column + " in (select seen.seen_by_viewer from " + seen + ")"
+		case "owns":
+			return "and " + column + " = " + viewer
+		}
+		return viewer
 	})
 	return v
 }

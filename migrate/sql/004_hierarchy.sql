@@ -22,11 +22,9 @@ language sql stable parallel safe as $$
 	select descendant_id from fature.affiliate_hierarchy where ancestor_id = viewer
 $$;
 
--- The users that an affiliate sees: its own, and those of whom it sees.
-create function fature.seen_users(viewer uuid, viewer_user uuid) returns setof uuid
+-- The users of those whom an affiliate sees.
+create function fature.seen_users(viewer uuid) returns setof uuid
 language sql stable parallel safe as $$
-	select viewer_user
-	union all
 	select a.user_id from fature.affiliate_hierarchy h join fature.affiliates a on a.id = h.descendant_id
 	where h.ancestor_id = viewer
 $$;
