@@ -164,7 +164,7 @@ func found[T any](_ T, err error) (int, error) {
 }
 
 func paged[T any](list page.Page[T], err error) (int, error) { return len(list.Items), err }
-func counted[T any](list []T, err error) (int, error)         { return len(list), err }
+func counted[T any](list []T, err error) (int, error)        { return len(list), err }
 
 func walked[T any](all iter.Seq2[T, error]) (n int, err error) {
 	for _, err := range all {

@@ -66,12 +66,21 @@ type handle struct {
 	renamed *sync.Map // SQL to SQL; nil for the default schema
 	views   *sync.Map // viewed to view
 	viewer  *access.Viewer
+	anew    bool // a statement can be planned anew each time in one round trip
 	inside  bool // a host's transaction
 	joined  bool // a transaction of ours: nested InTx run inside it
 }
 
 // In makes the handle of a schema over db. An empty schema is DefaultSchema.
 func In(db DB, schema string) DB {
+	h := in(db, schema)
+	if pool, ok := db.(*pgxpool.Pool); ok {
+		h.anew = pool.Config().ConnConfig.DescriptionCacheCapacity > 0
+	}
+	return h
+}
+
+func in(db DB, schema string) handle {
 	h := handle{DB: db, schema: schema, views: new(sync.Map)}
 	if schema == "" {
 		h.schema = DefaultSchema
@@ -103,7 +112,7 @@ func of(db DB) handle {
 	if h, ok := db.(handle); ok {
 		return h
 	}
-	return In(db, "").(handle)
+	return in(db, "")
 }
 
 func (h handle) sql(text string) string {
@@ -126,7 +135,7 @@ func (h handle) Exec(ctx context.Context, sql string, args ...any) (pgconn.Comma
 }
 
 func (h handle) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
-	sql, args, err := h.statement(sql, args)
+	sql, args, err := h.query(sql, args)
 	if err != nil {
 		return nil, err
 	}
@@ -134,7 +143,7 @@ func (h handle) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, e
 }
 
 func (h handle) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
-	sql, args, err := h.statement(sql, args)
+	sql, args, err := h.query(sql, args)
 	if err != nil {
 		return refused{err}
 	}
@@ -144,7 +153,7 @@ func (h handle) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 func (h handle) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 	for _, q := range b.QueuedQueries {
 		var err error
-		if q.SQL, q.Arguments, err = h.statement(q.SQL, q.Arguments); err != nil {
+		if q.SQL, q.Arguments, _, err = h.statement(q.SQL, q.Arguments); err != nil {
 			return refused{err}
 		}
 	}

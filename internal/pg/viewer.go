@@ -3,6 +3,7 @@ package pg
 import (
 	"context"
 	"regexp"
+	"slices"
 	"strconv"
 
 	"github.com/google/uuid"
@@ -95,16 +96,30 @@ type view struct {
 	planned         bool // anew each time
 }
 
-// statement is what is sent for a text, or why it is not.
-func (h handle) statement(text string, args []any) (string, []any, error) {
-	if h.viewer == nil || h.viewer.Writes() {
+// query is what is sent for a text that is not in a batch, or why it is not: a
+// batch cannot say how a statement of it is to be planned.
+func (h handle) query(text string, args []any) (string, []any, error) {
+	if h.viewer == nil {
 		return h.sql(text), args, nil
+	}
+	sql, args, planned, err := h.statement(text, args)
+	if planned && h.anew {
+		args = append([]any{pgx.QueryExecModeCacheDescribe}, args...)
+	}
+	return sql, args, err
+}
+
+// statement is what is sent for a text, or why it is not; and whether it is
+// better planned each time.
+func (h handle) statement(text string, args []any) (sql string, sent []any, planned bool, err error) {
+	if h.viewer == nil || h.viewer.Writes() {
+		return h.sql(text), args, false, nil
 	}
 	if h.viewer.ReadsAll() {
 		if changes.MatchString(text) {
-			return "", nil, access.ErrRole
+			return "", nil, false, access.ErrRole
 		}
-		return h.sql(text), args, nil
+		return h.sql(text), args, false, nil
 	}
 	key := viewed{text, len(args), h.viewer.AffiliateID == uuid.Nil}
 	found, ok := h.views.Load(key)
@@ -114,20 +129,16 @@ func (h handle) statement(text string, args []any) (string, []any, error) {
 	}
 	v := found.(view)
 	if v.text == "" {
-		return "", nil, access.ErrRole
+		return "", nil, false, access.ErrRole
 	}
-	var sent []any
-	if v.planned {
-		sent = append(sent, pgx.QueryExecModeCacheDescribe)
-	}
-	sent = append(sent, args...)
+	sent = slices.Clip(args)
 	if v.affiliate {
 		sent = append(sent, h.viewer.AffiliateID)
 	}
 	if v.user {
 		sent = append(sent, h.viewer.UserID)
 	}
-	return h.sql(v.text), sent, nil
+	return h.sql(v.text), sent, v.planned, nil
 }
 
 func viewOf(key viewed) (v view) {
