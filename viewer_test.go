@@ -730,6 +730,19 @@ func TestWhatIsShownToAViewer(t *testing.T) {
 	all, err := w.Commissions.List(ctx, commission.Filter{TransactionID: grand.transaction})
 	require.NoError(t, err)
 	require.Len(t, all.Items, 4)
+	_, err = w.pool.Exec(ctx, `update fature.commissions set payout_id = gen_random_uuid() where status = 'approved'`)
+	require.NoError(t, err)
+	for id, shows := range map[uuid.UUID]bool{own.line: true, below.line: false} {
+		line, err := ana.Commissions.Get(ctx, id)
+		require.NoError(t, err)
+		require.Equal(t, shows, line.PayoutID != nil)
+		page, err := ana.Commissions.List(ctx, commission.Filter{AffiliateID: line.AffiliateID})
+		require.NoError(t, err)
+		require.Equal(t, shows, page.Items[0].PayoutID != nil)
+	}
+	paid, err := ana.Statements.Lines(ctx, below.stmt)
+	require.NoError(t, err)
+	require.Nil(t, paid[0].PayoutID)
 	_, err = w.pool.Exec(ctx, `set session_replication_role = replica`)
 	require.NoError(t, err)
 	for _, table := range []string{"transactions", "statements"} {

@@ -118,9 +118,24 @@ func New(db pg.DB) *Store { return &Store{db: db} }
 func (s *Store) WithTx(tx pgx.Tx) *Store { return &Store{db: pg.Bind(s.db, tx)} }
 
 // As returns a store for a viewer. An affiliate sees the lines of itself and of
-// its downline, and its own balance alone; all else is ErrNotFound, or not in
+// its downline, PayoutID of its own only, and its own balance alone; all else is ErrNotFound, or not in
 // the list.
 func (s *Store) As(v affiliate.Viewer) *Store { return &Store{db: pg.As(s.db, v)} }
+
+// shown is a line as a viewer sees it: by which payout another was paid is not
+// its business.
+func shown(db pg.DB, c Commission) Commission {
+	if pg.Narrow(db) && c.AffiliateID != pg.Viewer(db).AffiliateID {
+		c.PayoutID = nil
+	}
+	return c
+}
+
+func shownAll(db pg.DB, lines []Commission) {
+	for i := range lines {
+		lines[i] = shown(db, lines[i])
+	}
+}
 
 // Get finds a line by its id, or ErrNotFound. It probes every month.
 func (s *Store) Get(ctx context.Context, id uuid.UUID) (Commission, error) {
@@ -128,7 +143,7 @@ func (s *Store) Get(ctx context.Context, id uuid.UUID) (Commission, error) {
 	if errors.Is(err, pgx.ErrNoRows) {
 		err = ErrNotFound
 	}
-	return c, fail("get", err)
+	return shown(s.db, c), fail("get", err)
 }
 
 // Filter narrows a list of lines; its zero value does not.
@@ -155,6 +170,7 @@ func (s *Store) List(ctx context.Context, f Filter) (page.Page[Commission], erro
 		return pg.All[Commission](ctx, s.db, listCommissions, from.At, from.ID, rows,
 			f.AffiliateID, f.TransactionID, string(f.Status), f.Rule, f.From, f.To)
 	})
+	shownAll(s.db, list.Items)
 	return list, fail("list", err)
 }
 

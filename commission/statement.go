@@ -154,6 +154,7 @@ func (s *Statements) All(ctx context.Context, f StatementFilter) iter.Seq2[State
 // Lines are what a statement pays, its affiliate's own first.
 func (s *Statements) Lines(ctx context.Context, id uuid.UUID) ([]Commission, error) {
 	lines, err := pg.All[Commission](ctx, s.db, selectStatementLines, id)
+	shownAll(s.db, lines)
 	return lines, fail("lines of a statement", err)
 }
 

@@ -46,12 +46,3 @@ func (v Viewer) ReadsAll() bool { return v.Role == RoleManager || v.Role == Role
 
 // Writes tells whether the viewer may change things: an admin.
 func (v Viewer) Writes() bool { return v.Role == RoleAdmin }
-
-// Of is the viewer whose rows are shown. One of no role that there is, is
-// nobody.
-func (v Viewer) Of() Viewer {
-	if !v.Role.Valid() {
-		return Viewer{}
-	}
-	return v
-}

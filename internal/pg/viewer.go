@@ -37,8 +37,10 @@ var changes = regexp.MustCompile(`(?i)\b(insert|update|delete|truncate|merge|cal
 
 // As is db for a viewer. It stays bound to it inside transactions.
 func As(db DB, v access.Viewer) DB {
+	if !v.Role.Valid() {
+		v = access.Viewer{} // of no role that there is: nobody
+	}
 	h := of(db)
-	v = v.Of()
 	h.viewer = &v
 	return h
 }
