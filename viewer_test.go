@@ -305,6 +305,9 @@ var seenOwn = map[string]read{
 	"Commissions.Balance": func(ctx context.Context, p *fature.Program, s subject) (int, error) {
 		return found(p.Commissions.Balance(ctx, s.id))
 	},
+	"Commissions.CachedBalance": func(ctx context.Context, p *fature.Program, s subject) (int, error) {
+		return found(p.Commissions.CachedBalance(ctx, s.id))
+	},
 	"Commissions.Balances": func(ctx context.Context, p *fature.Program, s subject) (int, error) {
 		all, err := p.Commissions.Balances(ctx, s.id)
 		return len(all), err
@@ -436,6 +439,10 @@ var writes = map[string]verb{
 	"Commissions.Approve": func(ctx context.Context, p *fature.Program, _ *people) error {
 		return only(p.Commissions.Approve(ctx, time.Now()))
 	},
+	"Commissions.ForgetBalances": func(ctx context.Context, p *fature.Program, w *people) error {
+		return p.Commissions.ForgetBalances(ctx, w.who["ana"].id)
+	},
+	"AfterCommit": func(ctx context.Context, p *fature.Program, _ *people) error { return p.AfterCommit(ctx) },
 	"Payouts.Run": func(ctx context.Context, p *fature.Program, _ *people) error {
 		return only(p.Payouts.Run(ctx, commission.PayoutRun{}))
 	},
@@ -486,7 +493,7 @@ var writes = map[string]verb{
 // is anybody's. Those of another package take a handle that only the module
 // has.
 var neither = []string{
-	"Close", "As", "WithTx",
+	"Close", "As", "WithTx", "CacheFigures",
 	"Users.As", "Users.WithTx", "Affiliates.As", "Affiliates.WithTx", "Customers.As", "Customers.WithTx",
 	"Hierarchy.As", "Hierarchy.WithTx", "Hierarchy.On", "Transactions.As", "Transactions.WithTx",
 	"Plans.As", "Plans.WithTx", "Plans.On", "Plans.AskAttribution", "Plans.Currency", "Plans.Recheck", "Plans.Simulate",
@@ -973,6 +980,9 @@ func TestViewerOfAUser(t *testing.T) {
 	v, err := w.Viewer(ctx, ana.user)
 	require.NoError(t, err)
 	require.Equal(t, affiliate.Viewer{UserID: ana.user, Role: affiliate.RoleManager, AffiliateID: ana.id}, v)
+	w.As(v).Close() // ends nothing
+	_, err = w.As(v).Commissions.CachedBalance(ctx, ana.id)
+	require.NoError(t, err)
 	require.True(t, v.ReadsAll())
 	require.False(t, v.Writes())
 }

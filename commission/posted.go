@@ -11,6 +11,7 @@ import (
 	"github.com/shopspring/decimal"
 
 	"github.com/fature/fature/affiliate"
+	"github.com/fature/fature/cache"
 	"github.com/fature/fature/internal/fault"
 	"github.com/fature/fature/internal/page"
 	"github.com/fature/fature/internal/pg"
@@ -109,18 +110,31 @@ func held(until, now time.Time) Status {
 
 // Store is the posted lines of a programme. They are written by
 // fature.Program.Record.
-type Store struct{ db pg.DB }
+type Store struct {
+	db       pg.DB
+	balances *cache.View[uuid.UUID, Balance]
+}
 
-// New makes the store of a programme's lines.
-func New(db pg.DB) *Store { return &Store{db: db} }
+// New makes the store of a programme's lines, which keeps balances in a Space.
+func New(db pg.DB, s *cache.Space) *Store {
+	store := &Store{db: db}
+	store.balances = cache.Aside(s, cache.Config[uuid.UUID, Balance]{
+		Name: "balance", Version: 1, Load: store.Balance, LoadMany: store.balancesOf, Absent: affiliate.ErrNotFound,
+	})
+	return store
+}
 
-// WithTx returns a store that reads inside tx.
-func (s *Store) WithTx(tx pgx.Tx) *Store { return &Store{db: pg.Bind(s.db, tx)} }
+// WithTx returns a store that reads inside tx, past the cache.
+func (s *Store) WithTx(tx pgx.Tx) *Store { return New(pg.Bind(s.db, tx), cache.Off(cache.Commissions)) }
 
 // As returns a store for a viewer. An affiliate sees the lines of itself and of
-// its downline, PayoutID of its own only, and its own balance alone; all else is ErrNotFound, or not in
-// the list.
-func (s *Store) As(v affiliate.Viewer) *Store { return &Store{db: pg.As(s.db, v)} }
+// its downline, PayoutID of its own only, and its own balance alone; all else is
+// ErrNotFound, or not in the list. Balances are cached for all viewers together.
+func (s *Store) As(v affiliate.Viewer) *Store {
+	c := *s
+	c.db = pg.As(s.db, v)
+	return &c
+}
 
 // shown is a line as a viewer sees it: by which payout another was paid is not
 // its business.

@@ -69,6 +69,8 @@ type handle struct {
 	anew    bool // a statement can be planned anew each time in one round trip
 	inside  bool // a host's transaction
 	joined  bool // a transaction of ours: nested InTx run inside it
+	watch   *Watch
+	changes Changes // of the transaction of ours; nil where nobody watches
 }
 
 // In makes the handle of a schema over db. An empty schema is DefaultSchema.
@@ -95,7 +97,7 @@ func in(db DB, schema string) handle {
 // Bind is db's schema and viewer inside the host's transaction.
 func Bind(db DB, tx pgx.Tx) DB {
 	h := of(db)
-	h.DB, h.inside, h.joined = tx, true, false
+	h.DB, h.inside, h.joined, h.changes = tx, true, false, nil
 	return h
 }
 
