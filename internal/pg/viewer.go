@@ -27,9 +27,9 @@ import (
 //	/*everybody*/            all rows
 //
 // A parameter such as $1 may stand for the column: the condition is then asked
-// once. Each begins with "and", so it stands behind a condition. @viewer is the id of
-// the viewer's affiliate in a text that is for such viewers only. So what a new
-// statement forgets to say is refused, not shown.
+// once. Each begins with "and", so it stands behind a condition. @viewer is the
+// id of the viewer's affiliate in a text that is for such viewers only. So what a
+// new statement forgets to say is refused, not shown.
 var marks = regexp.MustCompile(`/\*(?:(sees|lists|owns|is)( user)? ([a-z_.]+|\$[0-9]+)|everybody)\*/|@viewer`)
 
 // changes finds what a statement that only reads does not say.
