@@ -134,6 +134,9 @@ func (k *caches) tell(ctx context.Context, c pg.Changes) error {
 // within a second or two by whichever process runs Run. It costs a round trip
 // of each, PostgreSQL and Redis.
 func (p *Program) AfterCommit(ctx context.Context) error {
+	if err := pg.MayWrite(p.db); err != nil {
+		return pg.Fail("fature: after commit", err, nil)
+	}
 	_, err := p.drain(ctx)
 	return err
 }

@@ -49,6 +49,9 @@ func (p *Program) ClosePeriod(ctx context.Context, period string, progress Progr
 }
 
 func (p *Program) closePeriod(ctx context.Context, period string, progress Progress) ([]ClosedPlan, error) {
+	if err := pg.MayWrite(p.db); err != nil {
+		return nil, err
+	}
 	due, err := p.due(ctx, period)
 	if err != nil {
 		return nil, err
@@ -72,6 +75,9 @@ func (p *Program) closePeriod(ctx context.Context, period string, progress Progr
 
 // due are the plans that pay by a period.
 func (p *Program) due(ctx context.Context, period string) ([]commission.Due, error) {
+	if err := pg.MayReadAll(p.db); err != nil {
+		return nil, err
+	}
 	if pg.Inside(p.db) {
 		return nil, fault.Field("", "a period needs transactions of its own, outside the host's")
 	}
@@ -272,14 +278,18 @@ func (p *Program) previewPlan(ctx context.Context, db pg.DB, d commission.Due, e
 	}
 }
 
-// snapshot reads the database as it is at one moment.
+// snapshot reads the database as it is at one moment, for those who read all.
 func (p *Program) snapshot(ctx context.Context, read func(db pg.DB) error) error {
-	tx, err := p.db.Begin(ctx)
+	if err := pg.MayReadAll(p.db); err != nil {
+		return err
+	}
+	all := pg.Unbound(p.db)
+	tx, err := all.Begin(ctx)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = tx.Rollback(context.WithoutCancel(ctx)) }()
-	db := pg.Bind(p.db, tx)
+	db := pg.Bind(all, tx)
 	// Compiling a query takes longer here than it saves.
 	if _, err := db.Exec(ctx, "set transaction isolation level repeatable read, read only; set local jit = off"); err != nil {
 		return err

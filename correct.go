@@ -19,6 +19,9 @@ import (
 // Errors: InvalidError by field; commission.ErrNotFound; commission.ErrSettled
 // for a line that is paid, void already, or in a payout.
 func (p *Program) Void(ctx context.Context, reason string, ids ...uuid.UUID) ([]commission.Commission, error) {
+	if err := pg.MayWrite(p.db); err != nil {
+		return nil, pg.Fail("fature: void", err, nil)
+	}
 	var c fault.Check
 	c.Err("", commission.CheckReason(reason))
 	c.That(len(ids) > 0 && len(ids) <= commission.MaxVoid, "ids", "are %d, not from 1 to %d", len(ids), commission.MaxVoid)
@@ -49,6 +52,9 @@ func (p *Program) Adjust(ctx context.Context, c commission.Correction) (commissi
 }
 
 func (p *Program) adjust(ctx context.Context, c commission.Correction) (line commission.Commission, err error) {
+	if err := pg.MayWrite(p.db); err != nil {
+		return line, err
+	}
 	currency, err := p.fixedCurrency(ctx)
 	if err != nil {
 		return line, err

@@ -24,6 +24,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/redis/go-redis/v9"
@@ -121,6 +122,7 @@ type Program struct {
 	self     SelfReferral
 	currency *atomic.Pointer[string] // known once it is fixed, for it never changes
 	owned    *pgxpool.Pool           // what Close closes
+	copied   bool                    // by WithTx or As
 	lot      int                     // affiliates that a transaction of a close settles
 }
 
@@ -212,7 +214,11 @@ func open(ctx context.Context, c Config) (*Program, error) {
 
 // Close ends what New and Open began: connections of RedisOptions, refreshes
 // under way, and the pool that Open made. The host's own stay open.
+// What WithTx and As made ends nothing.
 func (p *Program) Close() {
+	if p.copied {
+		return
+	}
 	p.caches.close()
 	if p.owned != nil {
 		p.owned.Close()
@@ -224,12 +230,40 @@ func (p *Program) Close() {
 // transaction as it was. It takes no other connection.
 func (p *Program) WithTx(tx pgx.Tx) *Program {
 	c := *p
-	c.db, c.owned = pg.Bind(p.db, tx), nil
+	c.db, c.owned, c.copied = pg.Bind(p.db, tx), nil, true
 	c.Users, c.Affiliates, c.Customers = p.Users.WithTx(tx), p.Affiliates.WithTx(tx), p.Customers.WithTx(tx)
 	c.Hierarchy, c.Transactions = p.Hierarchy.WithTx(tx), p.Transactions.WithTx(tx)
 	c.Plans, c.Commissions, c.Statements = p.Plans.WithTx(tx), p.Commissions.WithTx(tx), p.Statements.WithTx(tx)
 	c.Payouts = p.Payouts.WithTx(tx)
 	return &c
+}
+
+// As returns the programme for a viewer, in every store: an affiliate sees itself
+// and its downline, a manager reads all, an admin writes all. What is hidden is
+// ErrNotFound, or not in the list, as if it were not there. ErrForbidden is only
+// for what the role never does, and comes before anything is read: a write by
+// another than an admin; and by an affiliate what is for those who read all, such
+// as plans, previews and Verify. What an affiliate is paid is its own alone to
+// see.
+//
+// The programme itself is the trusted host, from whom nothing is hidden. As says
+// who asks and does not ask who says so; a second As takes the place of the
+// first. The audit names the actor of the context, whoever is bound.
+func (p *Program) As(v affiliate.Viewer) *Program {
+	c := *p
+	c.db, c.owned, c.copied = pg.As(p.db, v), nil, true
+	c.Users, c.Affiliates, c.Customers = p.Users.As(v), p.Affiliates.As(v), p.Customers.As(v)
+	c.Hierarchy, c.Transactions = p.Hierarchy.As(v), p.Transactions.As(v)
+	c.Plans, c.Commissions, c.Statements = p.Plans.As(v), p.Commissions.As(v), p.Statements.As(v)
+	c.Payouts = p.Payouts.As(v)
+	return &c
+}
+
+// Viewer is a user as As takes it, as it is now: by one query, so that one who
+// is suspended is out at once. Errors: affiliate.ErrUserNotFound,
+// affiliate.ErrUserInactive.
+func (p *Program) Viewer(ctx context.Context, userID uuid.UUID) (affiliate.Viewer, error) {
+	return p.Users.Viewer(ctx, userID)
 }
 
 // Actor is who the audit names for a change, and the request it came by.

@@ -19,6 +19,9 @@ const monthsAhead = 3
 // outside any transaction of the host's, and waits for locks two seconds at a
 // time.
 func (p *Program) EnsureMonths(ctx context.Context, from, to time.Time) error {
+	if err := pg.MayWrite(p.db); err != nil {
+		return pg.Fail("fature: ensure months", err, nil)
+	}
 	first, last := partition.Of(from), partition.Of(to)
 	var c fault.Check
 	c.That(first.Year() >= 2000, "from", "is before the year 2000")

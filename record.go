@@ -88,6 +88,9 @@ func (p *Program) Lookup(ctx context.Context, keys ...transaction.Key) ([]Record
 }
 
 func (p *Program) record(ctx context.Context, events []transaction.Event, partial bool) ([]Recorded, error) {
+	if err := pg.MayWrite(p.db); err != nil {
+		return nil, err
+	}
 	if len(events) == 0 {
 		return nil, nil
 	}
@@ -269,6 +272,9 @@ func (r *recording) results() []Recorded {
 }
 
 func (p *Program) lookup(ctx context.Context, keys []transaction.Key) ([]Recorded, error) {
+	if err := pg.MayReadAll(p.db); err != nil {
+		return nil, err
+	}
 	var c fault.Check
 	for i, k := range keys {
 		c.Err(fmt.Sprintf("keys[%d]", i), k.Validate())

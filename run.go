@@ -55,11 +55,15 @@ func (p *Program) jobs() []job {
 	}
 }
 
-// Run does the background work until ctx ends, and then returns nil. Any
+// Run does the background work until ctx ends, and then returns nil; to a viewer
+// who may not write it is ErrForbidden at once. Any
 // number of processes may run it: one of them works, by a lease in the
 // database and by its clock, and another takes over when that one is gone. A
 // job that fails is logged and tried again at its next time.
 func (p *Program) Run(ctx context.Context) error {
+	if err := pg.MayWrite(p.db); err != nil {
+		return pg.Fail("fature: run", err, nil)
+	}
 	l := lease{db: p.db, log: p.log, name: "jobs", holder: uuid.NewString()}
 	var keeping sync.WaitGroup
 	keeping.Go(func() { l.keep(ctx) })

@@ -32,6 +32,9 @@ func (p *Program) Simulate(ctx context.Context, s commission.Simulation) (commis
 }
 
 func (p *Program) simulate(ctx context.Context, s commission.Simulation) (simulated commission.Simulated, err error) {
+	if err := pg.MayReadAll(p.db); err != nil {
+		return simulated, err
+	}
 	if pg.Inside(p.db) {
 		return simulated, fault.Field("", "a simulation needs a transaction of its own, outside the host's")
 	}

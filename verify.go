@@ -43,6 +43,9 @@ func (p *Program) Verify(ctx context.Context) (Report, error) {
 }
 
 func (p *Program) verify(ctx context.Context) (Report, error) {
+	if err := pg.MayReadAll(p.db); err != nil {
+		return Report{}, err
+	}
 	if pg.Inside(p.db) {
 		return Report{}, fault.Field("", "verify needs a transaction of its own")
 	}

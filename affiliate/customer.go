@@ -41,6 +41,11 @@ func NewCustomers(db pg.DB) *Customers { return &Customers{db: db} }
 // WithTx returns a store that works inside tx.
 func (s *Customers) WithTx(tx pgx.Tx) *Customers { return &Customers{db: pg.Bind(s.db, tx)} }
 
+// As returns a store for a viewer. To an affiliate a customer is there while it
+// or its downline owns it; of other owners it learns no more than that its own
+// ownership ended. Only an admin writes.
+func (s *Customers) As(v Viewer) *Customers { return &Customers{db: pg.As(s.db, v)} }
+
 // Attribute gives a customer to an affiliate unless somebody owns it at that
 // time already, and tells whose it is. Repeating it changes nothing. Errors:
 // InvalidError by field, ErrCodeNotFound, ErrNotFound.
@@ -155,8 +160,20 @@ func (s *Customers) Owners(ctx context.Context, customerID string) ([]Owner, err
 	if err := checkCustomerID(customerID); err != nil {
 		return nil, fail("owners", fault.In("customer_id", err))
 	}
+	if pg.Narrow(s.db) {
+		owners, err := pg.All[Owner](ctx, s.db, selectSeenOwners, []string{customerID})
+		return ended(owners), fail("owners", err)
+	}
 	owners, err := pg.All[Owner](ctx, s.db, selectOwners, []string{customerID})
 	return owners, fail("owners", err)
+}
+
+// ended leaves of owners in order, of whom those without an affiliate are hidden
+// or none, the first after each that is seen: its end.
+func ended(owners []Owner) []Owner {
+	return slices.DeleteFunc(slices.CompactFunc(append([]Owner{{}}, owners...),
+		func(a, b Owner) bool { return a.AffiliateID == nil && b.AffiliateID == nil }),
+		func(o Owner) bool { return o.CustomerID == "" })
 }
 
 // OwnerAt picks the owner at a time out of one customer's owners in order: the

@@ -1,6 +1,9 @@
 package affiliate
 
-import "github.com/fature/fature/internal/fault"
+import (
+	"github.com/fature/fature/internal/access"
+	"github.com/fature/fature/internal/fault"
+)
 
 // Status is where a user or an affiliate stands.
 type Status string
@@ -42,23 +45,15 @@ func (c Category) Valid() bool {
 }
 
 // Role is what a user may do.
-type Role string
+type Role = access.Role
 
-// The roles.
+// The roles. An affiliate reads itself and its downline, a manager reads all,
+// and an admin writes all.
 const (
-	RoleAffiliate Role = "affiliate"
-	RoleManager   Role = "manager"
-	RoleAdmin     Role = "admin"
+	RoleAffiliate = access.RoleAffiliate
+	RoleManager   = access.RoleManager
+	RoleAdmin     = access.RoleAdmin
 )
-
-// Valid tells whether r is one of the roles.
-func (r Role) Valid() bool {
-	switch r {
-	case RoleAffiliate, RoleManager, RoleAdmin:
-		return true
-	}
-	return false
-}
 
 // In filters and changes an empty value is none.
 

@@ -38,6 +38,9 @@ func (s *Users) SetPassword(ctx context.Context, id uuid.UUID, hash string) erro
 // call returns it.
 func (s *Users) PasswordHash(ctx context.Context, id uuid.UUID) (string, error) {
 	var hash string
+	if err := pg.MayWrite(s.db); err != nil {
+		return "", fail("password hash", err)
+	}
 	err := s.db.QueryRow(ctx, selectPassword, id).Scan(&hash)
 	return hash, fail("password hash", missing(err, ErrUserNotFound))
 }

@@ -11,15 +11,16 @@ const (
 		values ($1, $2, $3, $4, $5, $6, $7, $8)
 		returning ` + userColumns
 
-	selectUser = `select ` + userColumns + ` from fature.users where id = $1`
+	selectUser = `select ` + userColumns + ` from fature.users where id = $1 /*sees user id*/`
 
-	selectUserByEmail = `select ` + userColumns + ` from fature.users where email_canon = $1`
+	selectUserByEmail = `select ` + userColumns + ` from fature.users where email_canon = $1 /*is id*/`
 
 	listUsers = `
 		select ` + userColumns + ` from fature.users
 		where ($1::uuid is null or id < $1)
 			and ($3::fature.user_status is null or status = $3)
 			and ($4::fature.user_role is null or role = $4)
+			/*lists user id*/
 		order by id desc limit $2`
 
 	updateUser = `
@@ -32,21 +33,25 @@ const (
 	updatePassword = `update fature.users set password_hash = $2, updated_at = now() where id = $1`
 
 	selectPassword = `select coalesce(password_hash, '') from fature.users where id = $1`
+
+	selectViewer = `
+		select u.id, u.role::text, u.status::text, a.id as affiliate_id
+		from fature.users u left join fature.affiliates a on a.user_id = u.id where u.id = $1`
 )
 
 const (
 	affiliateColumns = `a.id, a.user_id, a.parent_id, a.referral_code, a.category::text, a.status::text, a.level,
 		a.lifetime_volume, a.lifetime_commissions, a.created_at, a.updated_at`
 
-	selectAffiliate = `select ` + affiliateColumns + ` from fature.affiliates a where a.id = $1`
+	selectAffiliate = `select ` + affiliateColumns + ` from fature.affiliates a where a.id = $1 /*sees a.id*/`
 
-	selectAffiliateByUser = `select ` + affiliateColumns + ` from fature.affiliates a where a.user_id = $1`
+	selectAffiliateByUser = `select ` + affiliateColumns + ` from fature.affiliates a where a.user_id = $1 /*sees a.id*/`
 
 	// A retired code still finds its owner.
 	selectAffiliateByCode = `
 		select ` + affiliateColumns + `
 		from fature.referral_codes c join fature.affiliates a on a.id = c.affiliate_id
-		where lower(c.code collate "C") = $1`
+		where lower(c.code collate "C") = $1 /*sees a.id*/`
 
 	listAffiliates = `
 		select ` + affiliateColumns + ` from fature.affiliates a
@@ -54,6 +59,7 @@ const (
 			and ($3::fature.user_status is null or a.status = $3)
 			and ($4::fature.affiliate_category is null or a.category = $4)
 			and ($5::integer is null or a.level = $5)
+			/*lists a.id*/
 		order by a.id desc limit $2`
 
 	updateAffiliate = `
@@ -64,7 +70,7 @@ const (
 
 	selectCodes = `
 		select code, affiliate_id, created_at, retired_at from fature.referral_codes
-		where affiliate_id = $1 order by created_at desc, id desc`
+		where affiliate_id = $1 /*sees affiliate_id*/ order by created_at desc, id desc`
 
 	lockAffiliate = `select from fature.affiliates where id = $1 for no key update`
 
@@ -128,6 +134,12 @@ const (
 	selectOwners = `
 		select customer_id, affiliate_id, code, from_at from fature.customer_owners
 		where customer_id = any($1) order by customer_id, from_at`
+
+	// For a viewer: who is hidden from it owns nothing that it could name.
+	selectSeenOwners = `
+		select o.customer_id, seen.id as affiliate_id, case when seen.id is not null then o.code end as code, o.from_at
+		from fature.customer_owners o left join fature.seen(@viewer) as seen (id) on seen.id = o.affiliate_id
+		where o.customer_id = any($1) order by o.from_at`
 
 	selectAttributed = `select id, attributed_at from fature.customers where id = any($1)`
 

@@ -21,7 +21,7 @@ import (
 type Affiliate struct {
 	ID           uuid.UUID  `db:"id"`
 	UserID       uuid.UUID  `db:"user_id"`
-	ParentID     *uuid.UUID `db:"parent_id"` // nil at a root
+	ParentID     *uuid.UUID `db:"parent_id"` // nil at a root, and to the affiliate itself as viewer
 	ReferralCode string     `db:"referral_code"`
 	Category     Category   `db:"category"`
 	Status       Status     `db:"status"`
@@ -50,16 +50,23 @@ func (s *Store) WithTx(tx pgx.Tx) *Store {
 	return &Store{db: pg.Bind(s.db, tx), tree: s.tree.WithTx(tx)}
 }
 
+// As returns a store for a viewer. An affiliate sees itself, without its parent,
+// and its downline; all else is ErrNotFound, or not in the list. Only an admin
+// writes.
+func (s *Store) As(v Viewer) *Store {
+	return &Store{db: pg.As(s.db, v), tree: s.tree.As(v)}
+}
+
 // Get finds an affiliate by its id, or ErrNotFound.
 func (s *Store) Get(ctx context.Context, id uuid.UUID) (Affiliate, error) {
 	a, err := pg.One[Affiliate](ctx, s.db, selectAffiliate, id)
-	return a, fail("get", missing(err, ErrNotFound))
+	return s.shown(a), fail("get", missing(err, ErrNotFound))
 }
 
 // GetByUser finds the affiliate that a user is, or ErrNotFound.
 func (s *Store) GetByUser(ctx context.Context, userID uuid.UUID) (Affiliate, error) {
 	a, err := pg.One[Affiliate](ctx, s.db, selectAffiliateByUser, userID)
-	return a, fail("get by user", missing(err, ErrNotFound))
+	return s.shown(a), fail("get by user", missing(err, ErrNotFound))
 }
 
 // GetByCode finds an affiliate by a referral code, in any case; a retired code
@@ -69,7 +76,7 @@ func (s *Store) GetByCode(ctx context.Context, code string) (Affiliate, error) {
 		return Affiliate{}, fail("get by code", ErrNotFound)
 	}
 	a, err := pg.One[Affiliate](ctx, s.db, selectAffiliateByCode, lookup(code))
-	return a, fail("get by code", missing(err, ErrNotFound))
+	return s.shown(a), fail("get by code", missing(err, ErrNotFound))
 }
 
 // Filter narrows a list of affiliates; its zero value does not.
@@ -90,8 +97,21 @@ func (s *Store) List(ctx context.Context, f Filter) (page.Page[Affiliate], error
 	if err := c.Done(); err != nil {
 		return page.Page[Affiliate]{}, fail("list", err)
 	}
-	return listBy(ctx, s.db, "list", f.After, f.Limit,
+	list, err := listBy(ctx, s.db, "list", f.After, f.Limit,
 		func(a Affiliate) uuid.UUID { return a.ID }, listAffiliates, none(f.Status), none(f.Category), f.Level)
+	for i := range list.Items {
+		list.Items[i] = s.shown(list.Items[i])
+	}
+	return list, err
+}
+
+// shown is an affiliate as the viewer sees it: who stands above the viewer is
+// none of its business.
+func (s *Store) shown(a Affiliate) Affiliate {
+	if pg.Narrow(s.db) && a.ID == pg.Viewer(s.db).AffiliateID {
+		a.ParentID = nil
+	}
+	return a
 }
 
 // All walks every affiliate that the filter leaves, page by page.

@@ -17,7 +17,7 @@ import (
 // case.
 type User struct {
 	ID        uuid.UUID `db:"id"`
-	Email     string    `db:"email"` // as it was given
+	Email     string    `db:"email"` // as it was given; empty to a viewer above
 	Name      string    `db:"name"`
 	Status    Status    `db:"status"`
 	Role      Role      `db:"role"`
@@ -73,6 +73,19 @@ func NewUsers(db pg.DB) *Users { return &Users{db: db} }
 // WithTx returns a store that works inside tx.
 func (s *Users) WithTx(tx pgx.Tx) *Users { return &Users{db: pg.Bind(s.db, tx)} }
 
+// As returns a store for a viewer. An affiliate sees its own user, and the users
+// of its downline without their e-mail addresses; all else is ErrUserNotFound,
+// or not in the list. Only an admin writes.
+func (s *Users) As(v Viewer) *Users { return &Users{db: pg.As(s.db, v)} }
+
+// shown is a user as the viewer sees it.
+func (s *Users) shown(u User) User {
+	if pg.Narrow(s.db) && u.ID != pg.Viewer(s.db).UserID {
+		u.Email = ""
+	}
+	return u
+}
+
 // Create makes a user. Errors: InvalidError by field, ErrEmailTaken,
 // ErrIDTaken, ErrOriginTaken. It costs one round trip and its transaction.
 func (s *Users) Create(ctx context.Context, d UserDraft) (User, error) {
@@ -94,7 +107,7 @@ func (s *Users) Create(ctx context.Context, d UserDraft) (User, error) {
 // Get finds a user by its id, or ErrUserNotFound.
 func (s *Users) Get(ctx context.Context, id uuid.UUID) (User, error) {
 	u, err := pg.One[User](ctx, s.db, selectUser, id)
-	return u, fail("get user", missing(err, ErrUserNotFound))
+	return s.shown(u), fail("get user", missing(err, ErrUserNotFound))
 }
 
 // GetByEmail finds a user by the address in any case, or ErrUserNotFound.
@@ -123,8 +136,12 @@ func (s *Users) List(ctx context.Context, f UserFilter) (page.Page[User], error)
 	if err := c.Done(); err != nil {
 		return page.Page[User]{}, fail("list users", err)
 	}
-	return listBy(ctx, s.db, "list users", f.After, f.Limit,
+	list, err := listBy(ctx, s.db, "list users", f.After, f.Limit,
 		func(u User) uuid.UUID { return u.ID }, listUsers, none(f.Status), none(f.Role))
+	for i := range list.Items {
+		list.Items[i] = s.shown(list.Items[i])
+	}
+	return list, err
 }
 
 // UserChange is what to change of a user; a zero field stays as it is.

@@ -24,6 +24,9 @@ const approveLot = 10_000
 // pays. It works in lots, each in a short transaction of its own; any number of
 // processes may do it at once, and take turns with payout runs.
 func (s *Store) Approve(ctx context.Context, now time.Time) (int64, error) {
+	if err := pg.MayWrite(s.db); err != nil {
+		return 0, fail("approve", err)
+	}
 	approved, err := approve(ctx, s.db, now)
 	return approved, fail("approve", err)
 }
@@ -103,11 +106,17 @@ func (s *Store) balancesOf(ctx context.Context, affiliates []uuid.UUID) (map[uui
 // CachedBalance is Balance for a page that is looked at: as of a while ago,
 // which it tells, and from memory where that has it. Nothing is paid by it.
 func (s *Store) CachedBalance(ctx context.Context, affiliateID uuid.UUID) (cache.Value[Balance], error) {
+	if pg.Narrow(s.db) && affiliateID != pg.Viewer(s.db).AffiliateID {
+		return cache.Value[Balance]{}, fail("cached balance", affiliate.ErrNotFound)
+	}
 	return s.balances.Read(ctx, affiliateID)
 }
 
 // ForgetBalances makes the next CachedBalance of affiliates read anew. The
 // programme does it by itself after what it commits.
 func (s *Store) ForgetBalances(ctx context.Context, affiliates ...uuid.UUID) error {
+	if err := pg.MayWrite(s.db); err != nil {
+		return fail("forget balances", err)
+	}
 	return fail("forget balances", s.balances.Delete(ctx, affiliates...))
 }

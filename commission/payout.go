@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/shopspring/decimal"
 
+	"github.com/fature/fature/affiliate"
 	"github.com/fature/fature/internal/fault"
 	"github.com/fature/fature/internal/page"
 	"github.com/fature/fature/internal/pg"
@@ -88,6 +89,10 @@ func NewPayouts(db pg.DB, now func() time.Time) *Payouts { return &Payouts{db, n
 // WithTx returns a store that works inside tx.
 func (s *Payouts) WithTx(tx pgx.Tx) *Payouts { return &Payouts{pg.Bind(s.db, tx), s.now} }
 
+// As returns a store for a viewer. An affiliate sees its own payouts alone: what
+// another is paid is nobody's business, not even that of its upline.
+func (s *Payouts) As(v affiliate.Viewer) *Payouts { return &Payouts{pg.As(s.db, v), s.now} }
+
 // instant is now as it is stored.
 func (s *Payouts) instant() time.Time { return s.now().UTC().Truncate(time.Microsecond) }
 
@@ -109,10 +114,14 @@ type PayoutFilter struct {
 	Limit       int    // defaults to 50, at most 1,000
 }
 
-// List reads a page of payouts, the newest first.
+// List reads a page of payouts, the newest first. An affiliate as viewer that
+// asks for another's gets affiliate.ErrNotFound, whether or not there is one.
 func (s *Payouts) List(ctx context.Context, f PayoutFilter) (page.Page[Payout], error) {
 	if f.Status != "" && !f.Status.Valid() {
 		return page.Page[Payout]{}, fail("list payouts", fault.Field("status", "%.40q is not a status", string(f.Status)))
+	}
+	if pg.Narrow(s.db) && f.AffiliateID != uuid.Nil && f.AffiliateID != pg.Viewer(s.db).AffiliateID {
+		return page.Page[Payout]{}, fail("list payouts", affiliate.ErrNotFound)
 	}
 	id := func(p Payout) uuid.UUID { return p.ID }
 	list, err := page.Read(f.After, f.Limit, id, func(from uuid.UUID, rows int) ([]Payout, error) {

@@ -51,6 +51,9 @@ const (
 // rest. Runs at once alternate by lots; in the host's transaction the others
 // wait until that ends. Errors: InvalidError by field.
 func (s *Payouts) Run(ctx context.Context, r PayoutRun) (PayoutRunResult, error) {
+	if err := pg.MayWrite(s.db); err != nil {
+		return PayoutRunResult{}, fail("run payouts", err)
+	}
 	result := PayoutRunResult{RunID: pg.NewID()}
 	now := s.instant()
 	if r.UpTo.IsZero() || r.UpTo.After(now) {

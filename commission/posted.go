@@ -127,13 +127,37 @@ func New(db pg.DB, s *cache.Space) *Store {
 // WithTx returns a store that reads inside tx, past the cache.
 func (s *Store) WithTx(tx pgx.Tx) *Store { return New(pg.Bind(s.db, tx), cache.Off(cache.Commissions)) }
 
+// As returns a store for a viewer. An affiliate sees the lines of itself and of
+// its downline, PayoutID of its own only, and its own balance alone; all else is
+// ErrNotFound, or not in the list. Balances are cached for all viewers together.
+func (s *Store) As(v affiliate.Viewer) *Store {
+	c := *s
+	c.db = pg.As(s.db, v)
+	return &c
+}
+
+// shown is a line as a viewer sees it: by which payout another was paid is not
+// its business.
+func shown(db pg.DB, c Commission) Commission {
+	if pg.Narrow(db) && c.AffiliateID != pg.Viewer(db).AffiliateID {
+		c.PayoutID = nil
+	}
+	return c
+}
+
+func shownAll(db pg.DB, lines []Commission) {
+	for i := range lines {
+		lines[i] = shown(db, lines[i])
+	}
+}
+
 // Get finds a line by its id, or ErrNotFound. It probes every month.
 func (s *Store) Get(ctx context.Context, id uuid.UUID) (Commission, error) {
 	c, err := pg.One[Commission](ctx, s.db, selectCommission, id)
 	if errors.Is(err, pgx.ErrNoRows) {
 		err = ErrNotFound
 	}
-	return c, fail("get", err)
+	return shown(s.db, c), fail("get", err)
 }
 
 // Filter narrows a list of lines; its zero value does not.
@@ -160,6 +184,7 @@ func (s *Store) List(ctx context.Context, f Filter) (page.Page[Commission], erro
 		return pg.All[Commission](ctx, s.db, listCommissions, from.At, from.ID, rows,
 			f.AffiliateID, f.TransactionID, string(f.Status), f.Rule, f.From, f.To)
 	})
+	shownAll(s.db, list.Items)
 	return list, fail("list", err)
 }
 

@@ -5,7 +5,7 @@ package commission
 const (
 	lockPlans = `select pg_advisory_xact_lock(hashtextextended('fature plans ' || $1, 0))`
 
-	selectCurrency = `select currency from fature.commission_plans order by published_at, id limit 1`
+	selectCurrency = `select currency from fature.commission_plans order by published_at, id limit 1 /*everybody*/`
 
 	planColumns = `id, name, version, document, published_at`
 
@@ -57,7 +57,7 @@ const (
 		base_amount, rate, amount, final_amount, currency, status::text, available_at,
 		reverses_id, reverses_at, payout_id, coalesce(note, '') as note, calculation, created_at, recorded_at`
 
-	selectCommission = `select ` + columns + ` from fature.commissions where id = $1`
+	selectCommission = `select ` + columns + ` from fature.commissions where id = $1 /*sees affiliate_id*/`
 
 	// Zero values are no filter.
 	listCommissions = `
@@ -69,6 +69,7 @@ const (
 			and ($7 = '' or rule = $7)
 			and ($8 = '0001-01-01+00'::timestamptz or created_at >= $8)
 			and ($9 = '0001-01-01+00'::timestamptz or created_at < $9)
+			/*lists affiliate_id*/
 		order by created_at desc, id desc limit $3`
 
 	selectLines = `
@@ -153,14 +154,14 @@ const (
 			select sum(p.amount) filter (where p.status in ('created', 'approved', 'sent')) as in_payout,
 				sum(p.amount) filter (where p.status = 'paid') as paid
 			from fature.payouts p where p.affiliate_id = a.id) p on true
-		where a.id = any($1)`
+		where a.id = any($1) /*owns a.id*/`
 )
 
 const (
 	payoutColumns = `id, affiliate_id, run_id, amount, currency, lines, status::text, coalesce(external_id, '') as external_id,
 		coalesce(reason, '') as reason, created_at, approved_at, sent_at, paid_at, ended_at`
 
-	selectPayout = `select ` + payoutColumns + ` from fature.payouts where id = $1`
+	selectPayout = `select ` + payoutColumns + ` from fature.payouts where id = $1 /*owns affiliate_id*/`
 
 	// Zero values are no filter.
 	listPayouts = `
@@ -169,6 +170,7 @@ const (
 			and ($3 = '00000000-0000-0000-0000-000000000000'::uuid or affiliate_id = $3)
 			and ($4 = '00000000-0000-0000-0000-000000000000'::uuid or run_id = $4)
 			and ($5 = '' or status = nullif($5, '')::fature.payout_status)
+			/*owns affiliate_id*/
 		order by id desc limit $2`
 
 	lockRuns = `select pg_advisory_xact_lock(hashtextextended('fature payouts ' || $1, 0))`
@@ -238,7 +240,7 @@ const (
 		order by p.id limit 1 for no key update of p skip locked`
 
 	selectPayoutLines = `
-		select ` + columns + ` from fature.commissions where payout_id = $1 order by created_at, id`
+		select ` + columns + ` from fature.commissions where payout_id = $1 /*owns affiliate_id*/ order by created_at, id`
 )
 
 const (
@@ -275,7 +277,7 @@ const (
 	statementFields = `id, closing_id, affiliate_id, plan, plan_id, rule, split, period, name, period_start, period_end, carry,
 		opening, base, commission, payable, closing, unrecouped, currency, footing, skipped, seq, seen_seq, closed_at`
 
-	selectStatement = `select ` + statementFields + ` from fature.statements where id = $1`
+	selectStatement = `select ` + statementFields + ` from fature.statements where id = $1 /*sees affiliate_id*/`
 
 	selectStatementCarries = `
 		select statement_id, customer_id, balance from fature.statement_carries where statement_id = $1`
@@ -286,11 +288,13 @@ const (
 		where ($1 = '00000000-0000-0000-0000-000000000000'::uuid or id < $1)
 			and ($3 = '00000000-0000-0000-0000-000000000000'::uuid or affiliate_id = $3)
 			and ($4 = '' or rule = $4) and ($5 = '' or name = $5)
+			/*lists affiliate_id*/
 		order by id desc limit $2`
 
 	selectStatementLines = `
 		select ` + columns + ` from fature.commissions
 		where statement_id = $1 and created_at = (select period_end from fature.statements where id = $1)
+			/*sees affiliate_id*/
 		order by level, id`
 )
 

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/shopspring/decimal"
 
+	"github.com/fature/fature/affiliate"
 	"github.com/fature/fature/internal/fault"
 	"github.com/fature/fature/internal/page"
 	"github.com/fature/fature/internal/pg"
@@ -61,6 +62,19 @@ func NewStatements(db pg.DB) *Statements { return &Statements{db: db} }
 // WithTx returns a store that reads inside tx.
 func (s *Statements) WithTx(tx pgx.Tx) *Statements { return &Statements{db: pg.Bind(s.db, tx)} }
 
+// As returns a store for a viewer. An affiliate sees the statements of itself and
+// of its downline, as it sees their lines, but neither Customers nor Skipped,
+// which names the upline; all else is ErrStatementNotFound, or not in the list.
+func (s *Statements) As(v affiliate.Viewer) *Statements { return &Statements{db: pg.As(s.db, v)} }
+
+// shown is a statement as the viewer sees it.
+func (s *Statements) shown(one Statement) Statement {
+	if pg.Narrow(s.db) {
+		one.Skipped = nil
+	}
+	return one
+}
+
 // ErrStatementNotFound is returned for the id of no statement.
 var ErrStatementNotFound = fault.New(fault.NotFound, "no such statement")
 
@@ -70,7 +84,9 @@ func (s *Statements) Get(ctx context.Context, id uuid.UUID) (Statement, error) {
 	var carries []carryRow
 	var b pgx.Batch
 	pg.Queue(&b, &found, selectStatement, id)
-	pg.Queue(&b, &carries, selectStatementCarries, id)
+	if !pg.Narrow(s.db) {
+		pg.Queue(&b, &carries, selectStatementCarries, id)
+	}
 	if err := pg.Send(ctx, s.db, &b); err != nil {
 		return Statement{}, fail("get statement", err)
 	}
@@ -80,7 +96,7 @@ func (s *Statements) Get(ctx context.Context, id uuid.UUID) (Statement, error) {
 	for _, c := range carries {
 		found[0].carry(c)
 	}
-	return found[0], nil
+	return s.shown(found[0]), nil
 }
 
 func (s *Statement) carry(c carryRow) {
@@ -121,6 +137,9 @@ func (s *Statements) List(ctx context.Context, f StatementFilter) (page.Page[Sta
 	list, err := page.Read(f.After, f.Limit, id, func(from uuid.UUID, rows int) ([]Statement, error) {
 		return pg.All[Statement](ctx, s.db, listStatements, from, rows, f.AffiliateID, f.Rule, f.Name)
 	})
+	for i := range list.Items {
+		list.Items[i] = s.shown(list.Items[i])
+	}
 	return list, fail("list statements", err)
 }
 
@@ -135,6 +154,7 @@ func (s *Statements) All(ctx context.Context, f StatementFilter) iter.Seq2[State
 // Lines are what a statement pays, its affiliate's own first.
 func (s *Statements) Lines(ctx context.Context, id uuid.UUID) ([]Commission, error) {
 	lines, err := pg.All[Commission](ctx, s.db, selectStatementLines, id)
+	shownAll(s.db, lines)
 	return lines, fail("lines of a statement", err)
 }
 

@@ -36,6 +36,10 @@ func NewPlans(db pg.DB, currency string) *Plans {
 // WithTx returns a store that works inside tx.
 func (s *Plans) WithTx(tx pgx.Tx) *Plans { return s.On(pg.Bind(s.db, tx)) }
 
+// As returns a store for a viewer. Plans are for those who read all: an
+// affiliate learns only the currency.
+func (s *Plans) As(v affiliate.Viewer) *Plans { return s.On(pg.As(s.db, v)) }
+
 // On is WithTx for a transaction of fature's own.
 func (s *Plans) On(db pg.DB) *Plans {
 	c := *s
@@ -140,6 +144,9 @@ func (s *Plans) Get(ctx context.Context, id uuid.UUID) (*Plan, error) {
 // GetAll finds published versions by their ids; unknown ones are left out. It
 // costs a round trip only for versions that this process has not read yet.
 func (s *Plans) GetAll(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]*Plan, error) {
+	if err := pg.MayReadAll(s.db); err != nil {
+		return nil, fail("get plans", err)
+	}
 	plans := make(map[uuid.UUID]*Plan, len(ids))
 	var unread []uuid.UUID
 	for _, id := range ids {

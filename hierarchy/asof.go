@@ -13,7 +13,7 @@ import (
 
 // Version is what an affiliate was at some time.
 type Version struct {
-	ParentID uuid.UUID // uuid.Nil at a root
+	ParentID uuid.UUID // uuid.Nil at a root, and to a viewer who does not see it today
 	Standing
 	Since time.Time // of the change that made it so
 }
@@ -22,7 +22,11 @@ type Version struct {
 // made, by the database's clock, which is a little before it was committed.
 // ErrNotFound for an affiliate that was not there yet. One round trip.
 func (s *Store) AsOf(ctx context.Context, id uuid.UUID, at time.Time) (Version, error) {
-	v, err := pg.One[Version](ctx, s.db, selectAsOf, id, at)
+	version := selectAsOf
+	if pg.Narrow(s.db) {
+		version = selectSeenAsOf
+	}
+	v, err := pg.One[Version](ctx, s.db, version, id, at)
 	if errors.Is(err, pgx.ErrNoRows) {
 		err = missing(id)
 	}
@@ -32,7 +36,8 @@ func (s *Store) AsOf(ctx context.Context, id uuid.UUID, at time.Time) (Version, 
 // UplineAsOf is who stood above an affiliate at a time, nearest first: Upline as
 // it was, by the times of AsOf. ErrNotFound for an affiliate that was not there
 // yet. One round trip: a probe of an index for each level, and all changes of
-// those above are read.
+// those above are read. To a viewer it ends before the first that it does not
+// see today.
 func (s *Store) UplineAsOf(ctx context.Context, id uuid.UUID, at time.Time) ([]Relative, error) {
 	type step struct{ ID, ParentID uuid.UUID }
 	steps, err := pg.All[step](ctx, s.db, selectUplineAsOf, id, at)

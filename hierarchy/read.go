@@ -21,7 +21,8 @@ type Relative struct {
 	Level int
 }
 
-// Upline is who stands above an affiliate, nearest first; a root has none.
+// Upline is who stands above an affiliate, nearest first; a root has none. To an
+// affiliate as viewer it ends with the viewer itself.
 // ErrNotFound for an affiliate that is not in the tree. One round trip.
 func (s *Store) Upline(ctx context.Context, id uuid.UUID) ([]Relative, error) {
 	lines, err := s.lines(ctx, id)

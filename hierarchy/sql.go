@@ -81,7 +81,7 @@ const (
 	selectUplines = `
 		select descendant_id, ancestor_id, level_difference as level
 		from fature.affiliate_hierarchy
-		where descendant_id = any($1) order by descendant_id, level_difference`
+		where descendant_id = any($1) /*sees ancestor_id*/ order by descendant_id, level_difference`
 
 	// One statement, that all of it is of one moment; a row of nobody tells which.
 	// Lines are bytes, because reading 10,000 ids one by one takes longer than
@@ -103,14 +103,17 @@ const (
 		select descendant_id as id, level_difference as level
 		from fature.affiliate_hierarchy
 		where ancestor_id = $1 and (level_difference, descendant_id) > ($2::integer, $3::uuid) and level_difference <= $4
+			/*sees $1*/
 		order by level_difference, descendant_id limit $5`
 
 	selectSizes = `
 		select level_difference as level, count(*) as count
 		from fature.affiliate_hierarchy
-		where ancestor_id = $1 group by 1 order by 1`
+		where ancestor_id = $1 /*sees $1*/ group by 1 order by 1`
 
-	selectContains = `select exists (select from fature.affiliate_hierarchy where ancestor_id = $1 and descendant_id = $2)`
+	selectContains = `
+		select exists (
+			select from fature.affiliate_hierarchy where ancestor_id = $1 and descendant_id = $2 /*sees ancestor_id*/)`
 )
 
 // The past.
@@ -123,7 +126,12 @@ const (
 		select coalesce(parent_id, '00000000-0000-0000-0000-000000000000') as parent_id,
 			status::text, category::text, at as since
 		from fature.affiliate_history
-		where affiliate_id = $1 and at <= $2 order by seq desc limit 1`
+		where affiliate_id = $1 and at <= $2 /*sees affiliate_id*/ order by seq desc limit 1`
+
+	// For a viewer: a parent that it does not see today is none.
+	selectSeenAsOf = `
+		select coalesce(seen.id, '00000000-0000-0000-0000-000000000000') as parent_id, v.status, v.category, v.since
+		from (` + selectAsOf + `) v left join fature.seen(@viewer) as seen (id) on seen.id = v.parent_id`
 
 	// Those above were there as well, if only by the same statement, which may
 	// have written them a moment later: then it is their first row that counts.
@@ -139,7 +147,8 @@ const (
 				where affiliate_id = l.parent_id
 				order by at > $2, case when at > $2 then seq else -seq end limit 1) h
 		)
-		select affiliate_id as id, coalesce(parent_id, '00000000-0000-0000-0000-000000000000') as parent_id from line`
+		select affiliate_id as id, coalesce(parent_id, '00000000-0000-0000-0000-000000000000') as parent_id from line
+		where true /*sees affiliate_id*/`
 )
 
 // Checks.

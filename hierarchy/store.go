@@ -3,6 +3,7 @@ package hierarchy
 import (
 	"github.com/jackc/pgx/v5"
 
+	"github.com/fature/fature/internal/access"
 	"github.com/fature/fature/internal/pg"
 )
 
@@ -34,6 +35,14 @@ func New(db pg.DB, o Options) *Store {
 func (s *Store) WithTx(tx pgx.Tx) *Store {
 	c := *s
 	c.db = pg.Bind(s.db, tx)
+	return &c
+}
+
+// As returns a Store that reads for a viewer: an affiliate sees itself and its
+// downline, and nothing above itself.
+func (s *Store) As(v access.Viewer) *Store {
+	c := *s
+	c.db = pg.As(s.db, v)
 	return &c
 }
 

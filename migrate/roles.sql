@@ -40,7 +40,7 @@ grant update (affiliate_id) on fature.affiliate_deltas to fature_app;
 grant update (payload) on fature.outbox to fature_app;
 grant update (holder, term, expires_at) on fature.leases to fature_app;
 grant usage on sequence fature.rated_seq, fature.outbox_seq to fature_app;
-grant execute on function fature.ensure_partition, fature.refresh_affiliate_stats, fature.scalar to fature_app;
+grant execute on function fature.ensure_partition, fature.refresh_affiliate_stats, fature.scalar, fature.seen, fature.seen_users to fature_app;
 
 -- Reports: everything but secrets.
 grant select (id, email, email_canon, name, status, role, original_id, migrated_from, created_at, updated_at)

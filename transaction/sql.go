@@ -6,7 +6,7 @@ const (
 		status::text, reverses_id, reverses_at, plan_id, coalesce(source_table, '') as source_table,
 		coalesce(original_id, '') as original_id, metadata, skipped, created_at, recorded_at, rated_at, rated_seq, seen_seq`
 
-	selectTransaction = `select ` + columns + ` from fature.transactions where id = $1`
+	selectTransaction = `select ` + columns + ` from fature.transactions where id = $1 /*sees affiliate_id*/`
 
 	listTransactions = `
 		select ` + columns + ` from fature.transactions
@@ -17,6 +17,7 @@ const (
 			and ($7::fature.transaction_status is null or status = $7)
 			and ($8::timestamptz is null or created_at >= $8)
 			and ($9::timestamptz is null or created_at < $9)
+			/*lists affiliate_id*/
 		order by created_at desc, id desc limit $3`
 )
 

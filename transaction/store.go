@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/shopspring/decimal"
 
+	"github.com/fature/fature/internal/access"
 	"github.com/fature/fature/internal/fault"
 	"github.com/fature/fature/internal/page"
 	"github.com/fature/fature/internal/pg"
@@ -84,13 +85,26 @@ func New(db pg.DB) *Store { return &Store{db: db} }
 // WithTx returns a store that reads inside tx.
 func (s *Store) WithTx(tx pgx.Tx) *Store { return &Store{db: pg.Bind(s.db, tx)} }
 
+// As returns a store for a viewer. An affiliate sees the transactions of itself
+// and of its downline, without Skipped, which names the upline; all else is
+// ErrNotFound, or not in the list.
+func (s *Store) As(v access.Viewer) *Store { return &Store{db: pg.As(s.db, v)} }
+
+// shown is a transaction as the viewer sees it.
+func (s *Store) shown(t Transaction) Transaction {
+	if pg.Narrow(s.db) {
+		t.Skipped = nil
+	}
+	return t
+}
+
 // Get finds a transaction by its id, or ErrNotFound. It probes every month.
 func (s *Store) Get(ctx context.Context, id uuid.UUID) (Transaction, error) {
 	t, err := pg.One[Transaction](ctx, s.db, selectTransaction, id)
 	if errors.Is(err, pgx.ErrNoRows) {
 		err = ErrNotFound
 	}
-	return t, fail("get", err)
+	return s.shown(t), fail("get", err)
 }
 
 // Filter narrows a list of transactions; its zero value does not.
@@ -119,6 +133,9 @@ func (s *Store) List(ctx context.Context, f Filter) (page.Page[Transaction], err
 			nilID(f.AffiliateID), nilText(f.CustomerID), nilText(string(f.Type)), nilText(string(f.Status)),
 			nilTime(f.From), nilTime(f.To))
 	})
+	for i := range list.Items {
+		list.Items[i] = s.shown(list.Items[i])
+	}
 	return list, fail("list", err)
 }
 

@@ -28,7 +28,7 @@ type affiliateJSON struct {
 // affiliateReply writes the totals in the programme's currency, or with two
 // decimals while it has none.
 func (a *api) affiliateReply(c *call, one affiliate.Affiliate) (affiliateJSON, error) {
-	currency, err := a.program.Plans.Currency(c.Context())
+	currency, err := c.program.Plans.Currency(c.Context())
 	return affiliateJSON{
 		one.ID, one.UserID, one.ParentID, one.ReferralCode, one.Category, one.Status, one.Level,
 		amount(one.LifetimeVolume, currency), amount(one.LifetimeCommissions, currency), one.CreatedAt.UTC(),
@@ -61,7 +61,7 @@ func (a *api) createAffiliate(c *call) (reply, error) {
 		}
 	}
 	var made affiliate.Affiliate
-	err = a.inTx(c.Context(), func(program *fature.Program) (err error) {
+	err = a.inTx(c.Context(), c.program, func(program *fature.Program) (err error) {
 		made, err = program.Affiliates.Create(c.Context(), affiliate.Draft{
 			UserID: in.UserID, Email: in.Email, Name: in.Name, ParentID: in.ParentID,
 			ReferredBy: in.ReferredBy, ReferralCode: in.ReferralCode, Category: in.Category,
@@ -81,16 +81,13 @@ func (a *api) createAffiliate(c *call) (reply, error) {
 	return created(body)
 }
 
-// affiliate is the one of the path, if the caller may see it.
+// affiliate is the one of the path.
 func (a *api) affiliate(c *call) (affiliate.Affiliate, error) {
 	id, err := c.id()
 	if err != nil {
 		return affiliate.Affiliate{}, err
 	}
-	if err := a.see(c.Context(), c.who, id); err != nil {
-		return affiliate.Affiliate{}, err
-	}
-	return a.program.Affiliates.Get(c.Context(), id)
+	return c.program.Affiliates.Get(c.Context(), id)
 }
 
 func (a *api) getAffiliate(c *call) (reply, error) {
@@ -122,7 +119,7 @@ func (a *api) adjust(c *call) (reply, error) {
 	if err != nil {
 		return reply{}, fault.In("amount", err)
 	}
-	line, err := a.program.Adjust(c.Context(), commission.Correction{
+	line, err := c.program.Adjust(c.Context(), commission.Correction{
 		AffiliateID: one.ID, Amount: sum, Reason: in.Reason, Key: c.Header.Get("Idempotency-Key"),
 	})
 	if err != nil {

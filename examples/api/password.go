@@ -80,7 +80,7 @@ func (a *api) seedAdmin(ctx context.Context, given string) error {
 	if err != nil {
 		return fmt.Errorf("-seed-admin: %w", err)
 	}
-	err = a.inTx(ctx, func(program *fature.Program) error {
+	err = a.inTx(ctx, a.program, func(program *fature.Program) error {
 		user, err := program.Users.Create(ctx, affiliate.UserDraft{Email: email, Name: "Admin", Role: affiliate.RoleAdmin})
 		if err != nil {
 			return err

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"net/http"
 	"time"
 
@@ -50,10 +49,7 @@ func (a *api) balance(c *call) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	if err := seeOwn(c.who, id); err != nil {
-		return reply{}, err
-	}
-	b, err := a.program.Commissions.Balance(c.Context(), id)
+	b, err := c.program.Commissions.Balance(c.Context(), id)
 	if err != nil {
 		return reply{}, err
 	}
@@ -82,11 +78,11 @@ func (a *api) runPayouts(c *call) (reply, error) {
 			return reply{}, fault.In("minimum", err)
 		}
 	}
-	currency, err := a.program.Plans.Currency(c.Context())
+	currency, err := c.program.Plans.Currency(c.Context())
 	if err != nil {
 		return reply{}, err
 	}
-	made, err := a.program.Payouts.Run(c.Context(), run)
+	made, err := c.program.Payouts.Run(c.Context(), run)
 	if err != nil {
 		return reply{}, err
 	}
@@ -98,14 +94,9 @@ func (a *api) runPayouts(c *call) (reply, error) {
 	}{made.RunID, made.Payouts, amount(made.Total, currency), made.RolledOver})
 }
 
-// listPayouts lists all, or of an affiliate that asks for nobody's its own.
 func (a *api) listPayouts(c *call) (reply, error) {
 	q := queryOf(c)
-	f := commission.PayoutFilter{AffiliateID: q.id("affiliate_id"), RunID: q.id("run_id")}
-	if f.AffiliateID == uuid.Nil && !c.who.readsAll() {
-		f.AffiliateID = c.who.affiliate
-	}
-	return a.payoutPage(c, q, f)
+	return a.payoutPage(c, q, commission.PayoutFilter{AffiliateID: q.id("affiliate_id"), RunID: q.id("run_id")})
 }
 
 func (a *api) listPayoutsOf(c *call) (reply, error) {
@@ -113,10 +104,7 @@ func (a *api) listPayoutsOf(c *call) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	if err := seeOwn(c.who, id); err != nil {
-		return reply{}, err
-	}
-	if _, err := a.program.Affiliates.Get(c.Context(), id); err != nil {
+	if _, err := c.program.Affiliates.Get(c.Context(), id); err != nil {
 		return reply{}, err
 	}
 	return a.payoutPage(c, queryOf(c), commission.PayoutFilter{AffiliateID: id})
@@ -128,27 +116,20 @@ func (a *api) payoutPage(c *call, q *query, f commission.PayoutFilter) (reply, e
 	if err := q.done(); err != nil {
 		return reply{}, err
 	}
-	if err := seeOwn(c.who, f.AffiliateID); err != nil {
-		return reply{}, err
-	}
-	list, err := a.program.Payouts.List(c.Context(), f)
+	list, err := c.program.Payouts.List(c.Context(), f)
 	if err != nil {
 		return reply{}, err
 	}
 	return ok(pageOf(list, payoutReply))
 }
 
-// payout is the one of the path, if the caller may see it.
+// payout is the one of the path.
 func (a *api) payout(c *call) (commission.Payout, error) {
 	id, err := c.id()
 	if err != nil {
 		return commission.Payout{}, err
 	}
-	p, err := a.program.Payouts.Get(c.Context(), id)
-	if err != nil {
-		return p, err
-	}
-	return p, seeOwn(c.who, p.AffiliateID)
+	return c.program.Payouts.Get(c.Context(), id)
 }
 
 func (a *api) getPayout(c *call) (reply, error) {
@@ -167,14 +148,14 @@ func (a *api) exportPayout(c *call) (reply, error) {
 		return reply{}, err
 	}
 	var text bytes.Buffer
-	if err := a.program.Payouts.Export(c.Context(), &text, p.ID); err != nil {
+	if err := c.program.Payouts.Export(c.Context(), &text, p.ID); err != nil {
 		return reply{}, err
 	}
 	return reply{http.StatusOK, csvText(text.Bytes())}, nil
 }
 
 // changePayout makes the handler of a verb, whose body says what it needs.
-func changePayout[T any](a *api, do func(ctx context.Context, id uuid.UUID, in T) error) func(*call) (reply, error) {
+func changePayout[T any](a *api, do func(c *call, id uuid.UUID, in T) error) func(*call) (reply, error) {
 	return func(c *call) (reply, error) {
 		p, err := a.payout(c)
 		if err != nil {
@@ -184,7 +165,7 @@ func changePayout[T any](a *api, do func(ctx context.Context, id uuid.UUID, in T
 		if err != nil {
 			return reply{}, err
 		}
-		if err := do(c.Context(), p.ID, in); err != nil {
+		if err := do(c, p.ID, in); err != nil {
 			return reply{}, err
 		}
 		return a.getPayout(c)
@@ -202,22 +183,21 @@ type (
 )
 
 func (a *api) payoutVerbs() []route {
-	payouts := a.program.Payouts
 	return []route{
-		{pattern: "POST /v1/payouts/{id}/approve", to: admins, do: changePayout(a, func(ctx context.Context, id uuid.UUID, _ noBody) error {
-			return payouts.Approve(ctx, id)
+		{pattern: "POST /v1/payouts/{id}/approve", to: admins, do: changePayout(a, func(c *call, id uuid.UUID, _ noBody) error {
+			return c.program.Payouts.Approve(c.Context(), id)
 		})},
-		{pattern: "POST /v1/payouts/{id}/sent", to: admins, do: changePayout(a, func(ctx context.Context, id uuid.UUID, in sentBody) error {
-			return payouts.MarkSent(ctx, in.ExternalID, id)
+		{pattern: "POST /v1/payouts/{id}/sent", to: admins, do: changePayout(a, func(c *call, id uuid.UUID, in sentBody) error {
+			return c.program.Payouts.MarkSent(c.Context(), in.ExternalID, id)
 		})},
-		{pattern: "POST /v1/payouts/{id}/paid", to: admins, do: changePayout(a, func(ctx context.Context, id uuid.UUID, _ noBody) error {
-			return payouts.MarkPaid(ctx, id)
+		{pattern: "POST /v1/payouts/{id}/paid", to: admins, do: changePayout(a, func(c *call, id uuid.UUID, _ noBody) error {
+			return c.program.Payouts.MarkPaid(c.Context(), id)
 		})},
-		{pattern: "POST /v1/payouts/{id}/fail", to: admins, do: changePayout(a, func(ctx context.Context, id uuid.UUID, in reasonBody) error {
-			return payouts.Fail(ctx, in.Reason, id)
+		{pattern: "POST /v1/payouts/{id}/fail", to: admins, do: changePayout(a, func(c *call, id uuid.UUID, in reasonBody) error {
+			return c.program.Payouts.Fail(c.Context(), in.Reason, id)
 		})},
-		{pattern: "POST /v1/payouts/{id}/cancel", to: admins, do: changePayout(a, func(ctx context.Context, id uuid.UUID, in reasonBody) error {
-			return payouts.Cancel(ctx, in.Reason, id)
+		{pattern: "POST /v1/payouts/{id}/cancel", to: admins, do: changePayout(a, func(c *call, id uuid.UUID, in reasonBody) error {
+			return c.program.Payouts.Cancel(c.Context(), in.Reason, id)
 		})},
 	}
 }

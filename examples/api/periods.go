@@ -44,11 +44,11 @@ func (a *api) closePeriod(c *call) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	currency, err := a.program.Plans.Currency(c.Context())
+	currency, err := c.program.Plans.Currency(c.Context())
 	if err != nil {
 		return reply{}, err
 	}
-	plans, err := a.program.ClosePeriod(c.Context(), name, nil)
+	plans, err := c.program.ClosePeriod(c.Context(), name, nil)
 	if err != nil {
 		return reply{}, err
 	}
@@ -66,12 +66,12 @@ func (a *api) previewPeriod(c *call) (reply, error) {
 	if err := q.done(); err != nil {
 		return reply{}, err
 	}
-	currency, err := a.program.Plans.Currency(c.Context())
+	currency, err := c.program.Plans.Currency(c.Context())
 	if err != nil {
 		return reply{}, err
 	}
 	statements := []wholeStatement{}
-	plans, err := a.program.PreviewPeriod(c.Context(), name, func(s commission.Settled) error {
+	plans, err := c.program.PreviewPeriod(c.Context(), name, func(s commission.Settled) error {
 		if len(statements) < limit {
 			statements = append(statements, unstored(s))
 		}
@@ -125,7 +125,7 @@ func (a *api) simulate(c *call) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	s, err := a.program.Simulate(c.Context(), commission.Simulation{PlanID: plan.ID, From: in.From, To: in.To})
+	s, err := c.program.Simulate(c.Context(), commission.Simulation{PlanID: plan.ID, From: in.From, To: in.To})
 	if err != nil {
 		return reply{}, err
 	}

@@ -28,7 +28,7 @@ func (a *api) publishPlan(c *call) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	plan, err := a.program.Plans.Publish(c.Context(), doc)
+	plan, err := c.program.Plans.Publish(c.Context(), doc)
 	if err != nil {
 		return reply{}, err
 	}
@@ -44,7 +44,7 @@ func (a *api) listPlans(c *call) (reply, error) {
 	if err := q.done(); err != nil {
 		return reply{}, err
 	}
-	list, err := a.program.Plans.List(c.Context(), f)
+	list, err := c.program.Plans.List(c.Context(), f)
 	if err != nil {
 		return reply{}, err
 	}
@@ -57,7 +57,7 @@ func (a *api) plan(c *call) (*commission.Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	return a.program.Plans.Get(c.Context(), id)
+	return c.program.Plans.Get(c.Context(), id)
 }
 
 func (a *api) getPlan(c *call) (reply, error) {
@@ -101,7 +101,7 @@ func (a *api) assignPlan(c *call) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	if err := a.program.Plans.Assign(c.Context(), assignment); err != nil {
+	if err := c.program.Plans.Assign(c.Context(), assignment); err != nil {
 		return reply{}, renamed{err, out.field}
 	}
 	return created(out)

@@ -17,6 +17,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/fature/fature"
+	"github.com/fature/fature/affiliate"
 	"github.com/fature/fature/internal/fault"
 )
 
@@ -83,7 +84,8 @@ func (a *api) routes() []route {
 // call is a request on its way.
 type call struct {
 	*http.Request
-	who caller
+	who     affiliate.Viewer
+	program *fature.Program // as the caller sees it
 }
 
 // id is the id in the path.
@@ -140,9 +142,9 @@ func (a *api) answer(c *call, rt route) (reply, error) {
 	if err := a.admit(c, rt.to); err != nil {
 		return reply{}, err
 	}
-	if c.who.user.ID != uuid.Nil {
+	if c.who.UserID != uuid.Nil {
 		e := entryOf(c.Context())
-		e.user = c.who.user.ID.String()
+		e.user = c.who.UserID.String()
 		actor := fature.Actor{ID: e.user, Request: e.request}
 		c.Request = c.WithContext(fature.WithActor(c.Context(), actor))
 	}
@@ -255,7 +257,7 @@ func (a *api) logged(next http.Handler) http.Handler {
 	})
 }
 
-// inTx does several things or none.
-func (a *api) inTx(ctx context.Context, do func(*fature.Program) error) error {
-	return pgx.BeginFunc(ctx, a.pool, func(tx pgx.Tx) error { return do(a.program.WithTx(tx)) })
+// inTx does several things of a programme or none.
+func (a *api) inTx(ctx context.Context, program *fature.Program, do func(*fature.Program) error) error {
+	return pgx.BeginFunc(ctx, a.pool, func(tx pgx.Tx) error { return do(program.WithTx(tx)) })
 }

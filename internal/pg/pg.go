@@ -15,6 +15,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/fature/fature/internal/access"
 	"github.com/fature/fature/internal/fault"
 )
 
@@ -57,20 +58,32 @@ func Rename(sql, schema string) string {
 	return literal.ReplaceAllLiteralString(sql, schema+".")
 }
 
-// handle is a DB that knows its schema and whether it is inside a transaction.
+// handle is a DB that knows its schema, whom it is bound to, and whether it is
+// inside a transaction.
 type handle struct {
 	DB
 	schema  string
 	renamed *sync.Map // SQL to SQL; nil for the default schema
-	inside  bool      // a host's transaction
-	joined  bool      // a transaction of ours: nested InTx run inside it
+	views   *sync.Map // viewed to view
+	viewer  *access.Viewer
+	anew    bool // a statement can be planned anew each time in one round trip
+	inside  bool // a host's transaction
+	joined  bool // a transaction of ours: nested InTx run inside it
 	watch   *Watch
 	changes Changes // of the transaction of ours; nil where nobody watches
 }
 
 // In makes the handle of a schema over db. An empty schema is DefaultSchema.
 func In(db DB, schema string) DB {
-	h := handle{DB: db, schema: schema}
+	h := in(db, schema)
+	if pool, ok := db.(*pgxpool.Pool); ok {
+		h.anew = pool.Config().ConnConfig.DescriptionCacheCapacity > 0
+	}
+	return h
+}
+
+func in(db DB, schema string) handle {
+	h := handle{DB: db, schema: schema, views: new(sync.Map)}
 	if schema == "" {
 		h.schema = DefaultSchema
 	}
@@ -81,7 +94,7 @@ func In(db DB, schema string) DB {
 	return h
 }
 
-// Bind is db's schema inside the host's transaction.
+// Bind is db's schema and viewer inside the host's transaction.
 func Bind(db DB, tx pgx.Tx) DB {
 	h := of(db)
 	h.DB, h.inside, h.joined, h.changes = tx, true, false, nil
@@ -101,7 +114,7 @@ func of(db DB) handle {
 	if h, ok := db.(handle); ok {
 		return h
 	}
-	return In(db, "").(handle)
+	return in(db, "")
 }
 
 func (h handle) sql(text string) string {
@@ -117,20 +130,34 @@ func (h handle) sql(text string) string {
 }
 
 func (h handle) Exec(ctx context.Context, sql string, args ...any) (pgconn.CommandTag, error) {
+	if err := h.mayWrite(); err != nil {
+		return pgconn.CommandTag{}, err
+	}
 	return h.DB.Exec(ctx, h.sql(sql), args...)
 }
 
 func (h handle) Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error) {
-	return h.DB.Query(ctx, h.sql(sql), args...)
+	sql, args, err := h.query(sql, args)
+	if err != nil {
+		return nil, err
+	}
+	return h.DB.Query(ctx, sql, args...)
 }
 
 func (h handle) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
-	return h.DB.QueryRow(ctx, h.sql(sql), args...)
+	sql, args, err := h.query(sql, args)
+	if err != nil {
+		return refused{err}
+	}
+	return h.DB.QueryRow(ctx, sql, args...)
 }
 
 func (h handle) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 	for _, q := range b.QueuedQueries {
-		q.SQL = h.sql(q.SQL)
+		var err error
+		if q.SQL, q.Arguments, _, err = h.statement(q.SQL, q.Arguments); err != nil {
+			return refused{err}
+		}
 	}
 	return h.DB.SendBatch(ctx, b)
 }

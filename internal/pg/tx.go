@@ -32,8 +32,12 @@ type Tx struct {
 }
 
 // Open begins a transaction on db. Nothing is sent until Start's statement is.
+// It is access.ErrRole where db is bound to a viewer who may not write.
 func Open(ctx context.Context, db DB) (*Tx, error) {
 	h := of(db)
+	if err := h.mayWrite(); err != nil {
+		return nil, err
+	}
 	t := &Tx{own: !h.inside, release: func() {}}
 	if t.own {
 		conn, release, err := acquire(ctx, h.DB)
@@ -140,8 +144,12 @@ func (t *Tx) leave(ctx context.Context) {
 // InTx runs fn in a transaction: an own one where db is a pool or connection,
 // a savepoint inside the host's, and nothing more where db is a transaction of
 // ours already. An own transaction is tried again when the server ends it for
-// a reason that passes, so fn must be safe to run twice.
+// a reason that passes, so fn must be safe to run twice. It is access.ErrRole
+// where db is bound to a viewer who may not write.
 func InTx(ctx context.Context, db DB, fn func(tx DB) error) error {
+	if err := MayWrite(db); err != nil {
+		return err
+	}
 	if of(db).joined {
 		return fn(db)
 	}

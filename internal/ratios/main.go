@@ -24,8 +24,20 @@ func main() {
 
 // result is one line of a benchmark.
 type result struct {
-	group, name string
+	path        string
 	nanoseconds float64
+}
+
+// group is the longest part of the path that has a limit.
+func (r result) group(limits map[string]float64) (group, name string, ok bool) {
+	for i := len(r.path) - 1; i > 0; i-- {
+		if r.path[i] == '/' {
+			if _, ok := limits[r.path[:i]]; ok {
+				return r.path[:i], r.path[i+1:], true
+			}
+		}
+	}
+	return "", "", false
 }
 
 // line is such as "BenchmarkRecord/limit=copy-2  20  161319712 ns/op".
@@ -45,9 +57,8 @@ func run(in io.Reader, out io.Writer) error {
 		if err != nil {
 			return err
 		}
-		group, name, _ := strings.Cut(m[1], "/")
-		results = append(results, result{group, name, ns})
-		if strings.HasPrefix(name, "limit=") {
+		results = append(results, result{m[1], ns})
+		if group, _, ok := strings.Cut(m[1], "/limit="); ok {
 			limits[group] = ns
 		}
 	}
@@ -61,8 +72,8 @@ func table(out io.Writer, results []result, limits map[string]float64) {
 	}
 	fmt.Fprintf(out, "\n%-24s %-28s %12s %8s\n", "benchmark", "case", "ms/op", "of limit")
 	for _, r := range results {
-		if limit, ok := limits[r.group]; ok {
-			fmt.Fprintf(out, "%-24s %-28s %12.3f %8.2f\n", r.group, r.name, r.nanoseconds/1e6, limit/r.nanoseconds)
+		if group, name, ok := r.group(limits); ok {
+			fmt.Fprintf(out, "%-24s %-28s %12.3f %8.2f\n", group, name, r.nanoseconds/1e6, limits[group]/r.nanoseconds)
 		}
 	}
 }

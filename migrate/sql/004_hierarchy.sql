@@ -14,6 +14,21 @@ create table fature.affiliate_hierarchy (
 create index idx_affiliate_hierarchy_levels on fature.affiliate_hierarchy (ancestor_id, level_difference, descendant_id);
 create unique index idx_affiliate_hierarchy_upline on fature.affiliate_hierarchy (descendant_id, level_difference) include (ancestor_id);
 
+-- Whom an affiliate sees: itself and its downline. This is the one place that
+-- says so; as it is one select, a query that asks it is planned as if this stood
+-- in it.
+create function fature.seen(viewer uuid) returns setof uuid
+language sql stable parallel safe as $$
+	select descendant_id from fature.affiliate_hierarchy where ancestor_id = viewer
+$$;
+
+-- The users of those whom an affiliate sees.
+create function fature.seen_users(viewer uuid) returns setof uuid
+language sql stable parallel safe as $$
+	select a.user_id from fature.affiliate_hierarchy h join fature.affiliates a on a.id = h.descendant_id
+	where h.ancestor_id = viewer
+$$;
+
 create sequence fature.history_seq;
 create table fature.affiliate_history (
 	seq          bigint not null default nextval('fature.history_seq') constraint affiliate_history_pkey primary key,
@@ -52,6 +67,6 @@ create trigger fature_history_update after update of parent_id, status, category
 
 drop trigger fature_history_insert on fature.affiliates;
 drop trigger fature_history_update on fature.affiliates;
-drop function fature.write_history;
+drop function fature.write_history, fature.seen, fature.seen_users;
 drop table fature.affiliate_history, fature.affiliate_hierarchy;
 drop sequence fature.history_seq;
