@@ -1,30 +1,67 @@
 package fature
 
-// The SQL of affiliate_deltas and leases, and of what spans packages.
+// The SQL of affiliate_deltas, leases and settings, and of what spans packages.
 const (
 	insertDeltas = `
-		insert into fature.affiliate_deltas (affiliate_id, volume, commissions)
-		select * from unnest($1::uuid[], $2::numeric[], $3::numeric[])`
+		insert into fature.affiliate_deltas (affiliate_id, month, transactions, volume, commissions, customer_id)
+		select * from unnest($1::uuid[], $2::date[], $3::integer[], $4::numeric[], $5::numeric[], $6::text[])`
 
-	// Takes a lot of deltas that nobody else is folding. The affiliates are
-	// locked in the order of their ids before they are changed: UPDATE … FROM
-	// promises no order.
+	// Held by whoever folds or repairs until its transaction ends: one at a
+	// time, and what comes after it in the transaction sees what went before.
+	lockFold = `select from fature.fold for no key update`
+
+	// Takes a lot of deltas. The affiliates are locked in the order of their ids
+	// before they are changed: UPDATE … FROM promises no order. A customer counts
+	// in the month of its first transaction with the affiliate; where an earlier
+	// one comes later, it moves. Of all that there is, the lot was taken whole:
+	// then what was committed before the statement began is folded.
 	foldDeltas = `
-		with gone as (
+		with gone as materialized (
 			delete from fature.affiliate_deltas
-			where ctid = any(array(select ctid from fature.affiliate_deltas limit $1 for update skip locked))
-			returning affiliate_id, volume, commissions
-		), sums as (
-			select affiliate_id, sum(volume) as volume, sum(commissions) as commissions, count(*) as n
-			from gone group by affiliate_id
+			where ctid = any(array(select ctid from fature.affiliate_deltas limit $1))
+			returning affiliate_id, month, transactions, volume, commissions, customer_id
+		), sums as materialized (
+			select affiliate_id, month, sum(transactions) as transactions, sum(volume) as volume, sum(commissions) as commissions, count(*) as n
+			from gone group by affiliate_id, month
 		), locked as materialized (
 			select a.id, s.volume, s.commissions
-			from fature.affiliates a join sums s on s.affiliate_id = a.id order by a.id for no key update of a
+			from fature.affiliates a
+			join (select affiliate_id, sum(volume) as volume, sum(commissions) as commissions from sums group by affiliate_id) s
+				on s.affiliate_id = a.id
+			order by a.id for no key update of a
 		), changed as (
 			update fature.affiliates a
 			set lifetime_volume = a.lifetime_volume + l.volume,
 				lifetime_commissions = a.lifetime_commissions + l.commissions, updated_at = now()
 			from locked l where a.id = l.id
+		), seen as materialized (
+			select g.affiliate_id, g.customer_id, g.month, c.month as was
+			from (select affiliate_id, customer_id, min(month) as month from gone where customer_id is not null group by 1, 2) g
+			left join fature.affiliate_customers c on (c.affiliate_id, c.customer_id) = (g.affiliate_id, g.customer_id)
+		), met as (
+			insert into fature.affiliate_customers (affiliate_id, customer_id, month)
+			select affiliate_id, customer_id, month from seen where was is null order by affiliate_id, customer_id
+		), moved as (
+			update fature.affiliate_customers c set month = s.month
+			from seen s where (c.affiliate_id, c.customer_id) = (s.affiliate_id, s.customer_id) and s.month < s.was
+		), counts as (
+			select affiliate_id, month, 1 as n from seen where was is null or month < was
+			union all
+			select affiliate_id, was, -1 from seen where month < was
+		), rolled as (
+			insert into fature.affiliate_rollups as r (affiliate_id, month, transactions, customers, volume, commissions)
+			select affiliate_id, month, sum(transactions), sum(customers), sum(volume), sum(commissions)
+			from (
+				select affiliate_id, month, transactions, 0 as customers, volume, commissions from sums
+				union all
+				select affiliate_id, month, 0, n, 0, 0 from counts) s
+			group by affiliate_id, month order by affiliate_id, month
+			on conflict (affiliate_id, month) do update set
+				transactions = r.transactions + excluded.transactions, customers = r.customers + excluded.customers,
+				volume = r.volume + excluded.volume, commissions = r.commissions + excluded.commissions
+		), whole as (
+			update fature.fold set as_of = greatest(as_of, statement_timestamp())
+			where (select coalesce(sum(n), 0) from sums) < $1
 		)
 		select coalesce(sum(n), 0)::bigint from sums`
 
