@@ -88,6 +88,7 @@ type Program struct {
 	Users        *affiliate.Users
 	Affiliates   *affiliate.Store
 	Customers    *affiliate.Customers
+	Statistics   *affiliate.Statistics
 	Hierarchy    *hierarchy.Store
 	Transactions *transaction.Store
 	Plans        *commission.Plans
@@ -128,7 +129,7 @@ func New(ctx context.Context, c Config) (*Program, error) {
 	}
 	p.Hierarchy = hierarchy.New(db, hierarchy.Options{MaxDepth: c.MaxDepth})
 	p.Users, p.Customers = affiliate.NewUsers(db), affiliate.NewCustomers(db)
-	p.Affiliates = affiliate.New(db, p.Hierarchy)
+	p.Affiliates, p.Statistics = affiliate.New(db, p.Hierarchy), affiliate.NewStatistics(db)
 	p.Transactions = transaction.New(db)
 	p.Plans, p.Commissions, p.Statements = commission.NewPlans(db, c.Currency), commission.New(db), commission.NewStatements(db)
 	p.Payouts = commission.NewPayouts(db, c.Clock)
@@ -199,6 +200,7 @@ func (p *Program) WithTx(tx pgx.Tx) *Program {
 	c := *p
 	c.db, c.owned = pg.Bind(p.db, tx), nil
 	c.Users, c.Affiliates, c.Customers = p.Users.WithTx(tx), p.Affiliates.WithTx(tx), p.Customers.WithTx(tx)
+	c.Statistics = p.Statistics.WithTx(tx)
 	c.Hierarchy, c.Transactions = p.Hierarchy.WithTx(tx), p.Transactions.WithTx(tx)
 	c.Plans, c.Commissions, c.Statements = p.Plans.WithTx(tx), p.Commissions.WithTx(tx), p.Statements.WithTx(tx)
 	c.Payouts = p.Payouts.WithTx(tx)

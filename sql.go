@@ -13,8 +13,8 @@ const (
 	// Takes a lot of deltas. The affiliates are locked in the order of their ids
 	// before they are changed: UPDATE … FROM promises no order. A customer counts
 	// in the month of its first transaction with the affiliate; where an earlier
-	// one comes later, it moves. Of all that there is, the lot was taken whole:
-	// then what was committed before the statement began is folded.
+	// one comes later, it moves. A lot that is not full was all that there is:
+	// what was committed before this statement began is folded.
 	foldDeltas = `
 		with gone as materialized (
 			delete from fature.affiliate_deltas
@@ -60,7 +60,7 @@ const (
 				transactions = r.transactions + excluded.transactions, customers = r.customers + excluded.customers,
 				volume = r.volume + excluded.volume, commissions = r.commissions + excluded.commissions
 		), whole as (
-			update fature.fold set as_of = greatest(as_of, statement_timestamp())
+			update fature.fold set as_of = statement_timestamp()
 			where (select coalesce(sum(n), 0) from sums) < $1
 		)
 		select coalesce(sum(n), 0)::bigint from sums`
@@ -84,22 +84,124 @@ const (
 	refreshStats = `select fature.refresh_affiliate_stats()`
 )
 
-// The invariants that span packages; each query finds what breaks one.
+// Where the totals and months differ from what they are to be: from the sums of
+// transactions and lines, less what is still to be folded. Recording changes
+// neither side, for it writes both at once. Each is asked of all affiliates, or
+// of some, for whom the condition reaches the indexes.
 const (
-	// What is folded and what is still to be folded are the sums.
-	checkTotals = `
-		with v as (
-			select affiliate_id, sum(volume) as s from fature.transactions
-			where status in ('processed', 'reversed') group by affiliate_id
-		), c as (
-			select affiliate_id, sum(final_amount) as s from fature.commissions where status <> 'void' group by affiliate_id
-		), d as (
-			select affiliate_id, sum(volume) as v, sum(commissions) as c from fature.affiliate_deltas group by affiliate_id
+	// What an affiliate's months should hold, customer by customer.
+	foldedFacts = `
+		select affiliate_id, date_trunc('month', created_at at time zone 'UTC')::date as month, customer_id,
+			count(*) as transactions, sum(volume) as volume, 0 as commissions
+		from fature.transactions where status in ('processed', 'reversed') group by 1, 2, 3
+		union all
+		select affiliate_id, date_trunc('month', created_at at time zone 'UTC')::date, null, 0, 0, sum(final_amount)
+		from fature.commissions where status <> 'void' group by 1, 2
+		union all
+		select affiliate_id, month, customer_id, -transactions, -volume, -commissions from fature.affiliate_deltas`
+
+	// Its customers, with the month in which each counts.
+	foldedCustomers = `
+		select affiliate_id, customer_id, min(month) as month
+		from (
+			select affiliate_id, customer_id, month from (` + foldedFacts + `) f
+			where customer_id is not null group by 1, 2, 3 having sum(transactions) > 0) f
+		group by affiliate_id, customer_id`
+
+	lifetimeDifferences = `
+		select affiliate_id, null::date as month, null as customer_id, field, was, "is"
+		from (
+			select affiliate_id, sum(volume_was) as volume_was, sum(volume_is) as volume_is,
+				sum(commissions_was) as commissions_was, sum(commissions_is) as commissions_is
+			from (
+				select affiliate_id, 0 as volume_was, volume as volume_is, 0 as commissions_was, commissions as commissions_is
+				from (` + foldedFacts + `) f
+				union all
+				select id, lifetime_volume, 0, lifetime_commissions, 0 from fature.affiliates) s
+			group by affiliate_id) s
+		cross join lateral (values
+			('lifetime_volume', volume_was, volume_is), ('lifetime_commissions', commissions_was, commissions_is)) v (field, was, "is")
+		where was <> "is"`
+
+	monthDifferences = `
+		select affiliate_id, month, null as customer_id, field, was, "is"
+		from (
+			select affiliate_id, month, sum(t0) as t0, sum(t1) as t1, sum(n0) as n0, sum(n1) as n1,
+				sum(v0) as v0, sum(v1) as v1, sum(c0) as c0, sum(c1) as c1
+			from (
+				select affiliate_id, month, 0 as t0, transactions as t1, 0 as n0, 0 as n1, 0 as v0, volume as v1, 0 as c0, commissions as c1
+				from (` + foldedFacts + `) f
+				union all
+				select affiliate_id, month, 0, 0, 0, 1, 0, 0, 0, 0 from (` + foldedCustomers + `) f
+				union all
+				select affiliate_id, month, transactions, 0, customers, 0, volume, 0, commissions, 0 from fature.affiliate_rollups) s
+			group by affiliate_id, month) s
+		cross join lateral (values
+			('transactions', t0, t1), ('customers', n0, n1), ('volume', v0, v1), ('commissions', c0, c1)) v (field, was, "is")
+		where was <> "is"`
+
+	// A customer in the wrong month is one too many there, and missing here.
+	customerDifferences = `
+		select affiliate_id, v.month, customer_id, 'customer' as field, v.was, v."is"
+		from (
+			select affiliate_id, customer_id, max(month_was) as month_was, max(month_is) as month_is
+			from (
+				select affiliate_id, customer_id, null::date as month_was, month as month_is from (` + foldedCustomers + `) f
+				union all
+				select affiliate_id, customer_id, month, null from fature.affiliate_customers) s
+			group by affiliate_id, customer_id) s
+		cross join lateral (values (month_was, 1, 0), (month_is, 0, 1)) v (month, was, "is")
+		where month_was is distinct from month_is and v.month is not null`
+
+	allDifferences = lifetimeDifferences + ` union all ` + monthDifferences + ` union all ` + customerDifferences
+
+	selectDiffering = `select distinct affiliate_id from (` + allDifferences + `) d order by 1`
+
+	// Repairs those of some affiliates, while nobody folds, and tells what they
+	// were.
+	repairDifferences = `
+		with d as materialized (
+			select affiliate_id, month, customer_id, field, was::numeric, "is"::numeric from (` + allDifferences + `) d where affiliate_id = any($1)
+		), locked as materialized (
+			select id from fature.affiliates where id in (select affiliate_id from d where month is null) order by id for no key update
+		), totals as (
+			update fature.affiliates a
+			set lifetime_volume = a.lifetime_volume + s.volume,
+				lifetime_commissions = a.lifetime_commissions + s.commissions, updated_at = now()
+			from (
+				select affiliate_id, coalesce(sum("is" - was) filter (where field = 'lifetime_volume'), 0) as volume,
+					coalesce(sum("is" - was) filter (where field = 'lifetime_commissions'), 0) as commissions
+				from d join locked on locked.id = d.affiliate_id where month is null group by affiliate_id) s
+			where a.id = s.affiliate_id
+		), months as (
+			insert into fature.affiliate_rollups as r (affiliate_id, month, transactions, customers, volume, commissions)
+			select affiliate_id, month,
+				coalesce(sum("is" - was) filter (where field = 'transactions'), 0), coalesce(sum("is" - was) filter (where field = 'customers'), 0),
+				coalesce(sum("is" - was) filter (where field = 'volume'), 0), coalesce(sum("is" - was) filter (where field = 'commissions'), 0)
+			from d where month is not null and customer_id is null group by affiliate_id, month
+			on conflict (affiliate_id, month) do update set
+				transactions = r.transactions + excluded.transactions, customers = r.customers + excluded.customers,
+				volume = r.volume + excluded.volume, commissions = r.commissions + excluded.commissions
+		), gone as (
+			delete from fature.affiliate_customers c
+			using (select affiliate_id, customer_id from d where customer_id is not null group by 1, 2 having sum("is") = 0) s
+			where (c.affiliate_id, c.customer_id) = (s.affiliate_id, s.customer_id)
+		), customers as (
+			insert into fature.affiliate_customers (affiliate_id, customer_id, month)
+			select affiliate_id, customer_id, month from d where customer_id is not null and "is" = 1
+			on conflict (affiliate_id, customer_id) do update set month = excluded.month
 		)
-		select a.id from fature.affiliates a
-		left join v on v.affiliate_id = a.id left join c on c.affiliate_id = a.id left join d on d.affiliate_id = a.id
-		where a.lifetime_volume + coalesce(d.v, 0) <> coalesce(v.s, 0)
-			or a.lifetime_commissions + coalesce(d.c, 0) <> coalesce(c.s, 0)`
+		select affiliate_id, month, coalesce(customer_id, '') as customer_id, field, was, "is" from d
+		order by affiliate_id, month nulls first, field, customer_id, "is"`
+)
+
+// The other invariants that span packages; each query finds what breaks one.
+const (
+	checkTotals = `select affiliate_id from (` + lifetimeDifferences + `) d`
+
+	checkRollups = `select affiliate_id || ' ' || month || ' ' || field from (` + monthDifferences + `) d`
+
+	checkCustomers = `select affiliate_id || ' ' || customer_id from (` + customerDifferences + `) d`
 
 	checkMonths = `
 		select partition_name from (
