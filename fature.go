@@ -28,6 +28,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/fature/fature/affiliate"
+	"github.com/fature/fature/cache"
 	"github.com/fature/fature/commission"
 	"github.com/fature/fature/hierarchy"
 	"github.com/fature/fature/internal/fault"
@@ -50,6 +51,9 @@ type Config struct {
 	// SelfReferral is what becomes of an event whose customer is the affiliate
 	// itself. Defaults to BlockSelfReferral.
 	SelfReferral SelfReferral
+	// Zone is where the days and months of reports begin. Defaults to UTC; a plan
+	// has a zone of its own.
+	Zone *time.Location
 	// MaxDepth is the deepest level of the tree. Defaults to 255.
 	MaxDepth int
 	// Logger is told of background work and of retries. Defaults to silence.
@@ -95,6 +99,8 @@ type Program struct {
 	Commissions  *commission.Store
 	Statements   *commission.Statements
 	Payouts      *commission.Payouts
+	Reports      *Reports
+	Settings     *Settings
 
 	db       pg.DB // the pool, or the host's transaction
 	months   *partition.Months
@@ -129,14 +135,22 @@ func New(ctx context.Context, c Config) (*Program, error) {
 	}
 	p.Hierarchy = hierarchy.New(db, hierarchy.Options{MaxDepth: c.MaxDepth})
 	p.Users, p.Customers = affiliate.NewUsers(db), affiliate.NewCustomers(db)
-	p.Affiliates, p.Statistics = affiliate.New(db, p.Hierarchy), affiliate.NewStatistics(db)
+	p.Affiliates = affiliate.New(db, p.Hierarchy)
 	p.Transactions = transaction.New(db)
 	p.Plans, p.Commissions, p.Statements = commission.NewPlans(db, c.Currency), commission.New(db), commission.NewStatements(db)
 	p.Payouts = commission.NewPayouts(db, c.Clock)
+	p.keep(cmp.Or(c.Zone, time.UTC), cache.Off) // until there is a Config.Redis
 	if err := p.months.Ahead(ctx, p.now(), monthsAhead); err != nil {
 		return nil, pg.Fail("fature: make the months ahead", err, nil)
 	}
 	return p, nil
+}
+
+// keep makes the stores whose reads are kept, each in a space of its own.
+func (p *Program) keep(zone *time.Location, space func(cache.Namespace) *cache.Space) {
+	p.Statistics = affiliate.NewStatistics(p.db, space(cache.AffiliateStats))
+	p.Reports = newReports(p.db, zone, p.now, space(cache.Reports))
+	p.Settings = newSettings(p.db, space(cache.General))
 }
 
 func checkMigrated(ctx context.Context, c Config) error {
@@ -203,7 +217,7 @@ func (p *Program) WithTx(tx pgx.Tx) *Program {
 	c.Statistics = p.Statistics.WithTx(tx)
 	c.Hierarchy, c.Transactions = p.Hierarchy.WithTx(tx), p.Transactions.WithTx(tx)
 	c.Plans, c.Commissions, c.Statements = p.Plans.WithTx(tx), p.Commissions.WithTx(tx), p.Statements.WithTx(tx)
-	c.Payouts = p.Payouts.WithTx(tx)
+	c.Payouts, c.Reports, c.Settings = p.Payouts.WithTx(tx), p.Reports.WithTx(tx), p.Settings.WithTx(tx)
 	return &c
 }
 

@@ -146,6 +146,9 @@ var guests = []guest{
 	{"", "fold", []string{"as_of"}, "the fold says when it was", false},
 	{"", "transactions", nil, "Verify compares the totals and the audit with them", false},
 	{"", "commissions", nil, "Verify compares the totals and the audit with them", false},
+	{"", "commission_plans", nil, "a report names the plans", false},
+	{"", "customers", nil, "a report is of when customers came", false},
+	{"", "users", nil, "a report names the affiliates", false},
 	{"", "partitions", nil, "Verify checks the months", false},
 }
 

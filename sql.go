@@ -270,3 +270,108 @@ const (
 		where (s.n is distinct from 1 or r.record_id is null)
 			and not exists (select from fature.audit_policy p where p.table_name = coalesce(r.table_name, s.table_name) and p.mode = 'off')`
 )
+
+// The reports over a range of time, from $1 to $2.
+const (
+	// $3 are where the days begin, in order, and $4 their names.
+	reportDaily = `
+		with days as (
+			select * from unnest($4::text[]) with ordinality as d (day, n)
+		), t as (
+			select width_bucket(created_at, $3::timestamptz[]) as n, count(*) as transactions, count(distinct affiliate_id) as affiliates,
+				count(distinct customer_id) as customers, sum(volume) as volume
+			from fature.transactions
+			where created_at >= $1 and created_at < $2 and status in ('processed', 'reversed') group by 1
+		), c as (
+			select width_bucket(created_at, $3::timestamptz[]) as n, sum(final_amount) as commissions
+			from fature.commissions where created_at >= $1 and created_at < $2 and status <> 'void' group by 1
+		)
+		select day, coalesce(transactions, 0) as transactions, coalesce(affiliates, 0) as active_affiliates,
+			coalesce(customers, 0) as unique_customers, coalesce(volume, 0)::numeric(20,2) as total_volume,
+			coalesce(commissions, 0)::numeric(20,2) as total_commissions
+		from days left join t using (n) left join c using (n)
+		order by n`
+
+	// $3 are where the months begin, in order, and $4 their names.
+	reportCohorts = `
+		with months as (
+			select * from unnest($4::text[]) with ordinality as m (month, n)
+		), who as materialized (
+			select id, width_bucket(attributed_at, $3::timestamptz[])::bigint as n
+			from fature.customers where attributed_at >= $1 and attributed_at < $2
+		), came as (
+			select n, count(*) as customers from who group by n
+		), did as (
+			select w.n, width_bucket(t.created_at, $3::timestamptz[]) - w.n as later, count(distinct t.customer_id) as customers,
+				count(*) as transactions, sum(t.volume) as volume
+			from who w join fature.transactions t on t.customer_id = w.id
+			where t.created_at >= $1 and t.created_at < $2 and t.status in ('processed', 'reversed') group by 1, 2
+		)
+		select m.month, coalesce(came.customers, 0) as customers, (l.n - m.n)::integer as later,
+			coalesce(did.customers, 0) as active_customers, coalesce(did.transactions, 0) as transactions,
+			coalesce(did.volume, 0)::numeric(20,2) as total_volume
+		from months m join months l on l.n >= m.n
+		left join came on came.n = m.n
+		left join did on did.n = m.n and did.later = l.n - m.n
+		order by m.n, l.n`
+
+	reportCommissions = `
+		select coalesce(p.name, '') as plan, coalesce(p.version, 0) as version, c.rule, c.lines, c.base, c.amount, c.reversed, c.amount - c.reversed as net
+		from (
+			select plan_id, rule, count(*) filter (where kind <> 'reversal') as lines,
+				coalesce(sum(base_amount) filter (where kind <> 'reversal'), 0)::numeric(20,2) as base,
+				coalesce(sum(final_amount) filter (where kind <> 'reversal'), 0)::numeric(20,2) as amount,
+				-coalesce(sum(final_amount) filter (where kind = 'reversal'), 0)::numeric(20,2) as reversed
+			from fature.commissions
+			where created_at >= $1 and created_at < $2 and status <> 'void'
+			group by plan_id, rule) c
+		left join fature.commission_plans p on p.id = c.plan_id
+		order by plan, version, rule`
+
+	reportTopAffiliates = `
+		with top as materialized (
+			select rank() over (order by sum(volume) desc) as rank, affiliate_id, count(*) as transactions,
+				count(distinct customer_id) as customers, sum(volume) as volume
+			from fature.transactions
+			where created_at >= $1 and created_at < $2 and status in ('processed', 'reversed')
+			group by affiliate_id
+			order by sum(volume) desc, affiliate_id limit $3
+		)
+		select t.rank, t.affiliate_id, a.referral_code, u.name, t.transactions, t.customers as unique_customers,
+			t.volume::numeric(20,2) as total_volume, coalesce(c.amount, 0)::numeric(20,2) as total_commissions
+		from top t
+		join fature.affiliates a on a.id = t.affiliate_id
+		join fature.users u on u.id = a.user_id
+		cross join lateral (
+			select sum(final_amount) as amount from fature.commissions c
+			where c.affiliate_id = t.affiliate_id and created_at >= $1 and created_at < $2 and status <> 'void') c
+		order by t.rank, t.affiliate_id`
+
+	reportTopProducts = `
+		select rank() over (order by sum(volume) desc) as rank, product, count(*) as transactions,
+			count(distinct customer_id) as unique_customers, sum(volume)::numeric(20,2) as total_volume
+		from (
+			select coalesce(fature.scalar(t.metadata -> 'product'), fature.scalar(o.metadata -> 'product')) as product, t.customer_id, t.volume
+			from fature.transactions t
+			left join fature.transactions o on (o.id, o.created_at) = (t.reverses_id, t.reverses_at)
+			where t.created_at >= $1 and t.created_at < $2 and t.status in ('processed', 'reversed')) t
+		where product is not null
+		group by product
+		order by sum(volume) desc, product collate "C" limit $3`
+)
+
+// Settings.
+const (
+	selectSetting = `select name, value, updated_at from fature.settings where name = $1`
+
+	upsertSetting = `
+		insert into fature.settings as s (id, name, value) values ($1, $2, $3)
+		on conflict (name) do update set value = excluded.value, updated_at = now()
+			where s.value <> excluded.value`
+
+	deleteSetting = `delete from fature.settings where name = $1`
+
+	listSettings = `
+		select name, value, updated_at from fature.settings
+		where name collate "C" > $1 order by name collate "C" limit $2`
+)

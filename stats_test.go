@@ -398,4 +398,39 @@ func TestStatisticsUnderAStorm(t *testing.T) {
 	require.NoError(t, err)
 	require.Empty(t, found)
 	agrees(t, w)
+	reportsAgree(t, w)
+}
+
+// reportsAgree says that the days, the rules and the affiliates of a range of
+// everything come to what the statistics do.
+func reportsAgree(t *testing.T, w *scenario.World) {
+	t.Helper()
+	from, to := scenario.Now.AddDate(-1, 0, 0), scenario.Now.AddDate(1, 0, 0)
+	want := one[string](t, w.Pool, "select concat_ws(' ', sum(transactions), sum(volume), sum(commissions)) from fature.affiliate_rollups")
+	var days, affiliates affiliate.Figures
+	add := func(f *affiliate.Figures, transactions int64, volume, commissions decimal.Decimal) {
+		f.Transactions, f.TotalVolume, f.TotalCommissions = f.Transactions+transactions, f.TotalVolume.Add(volume), f.TotalCommissions.Add(commissions)
+	}
+	daily, err := w.Program.Reports.Daily(t.Context(), from, to)
+	require.NoError(t, err)
+	for _, d := range daily.Rows {
+		add(&days, d.Transactions, d.TotalVolume, d.TotalCommissions)
+	}
+	top, err := w.Program.Reports.TopAffiliates(t.Context(), from, to, 1000)
+	require.NoError(t, err)
+	for _, a := range top.Rows {
+		add(&affiliates, a.Transactions, a.TotalVolume, a.TotalCommissions)
+	}
+	rules, err := w.Program.Reports.Commissions(t.Context(), from, to)
+	require.NoError(t, err)
+	net := decimal.Zero
+	for _, r := range rules.Rows {
+		net = net.Add(r.Net)
+	}
+	text := func(f affiliate.Figures) string {
+		return fmt.Sprintf("%d %s %s", f.Transactions, f.TotalVolume.StringFixed(2), f.TotalCommissions.StringFixed(2))
+	}
+	require.Equal(t, want, text(days))
+	require.Equal(t, want, text(affiliates))
+	require.True(t, net.Equal(days.TotalCommissions), "%s of rules, %s of days", net, days.TotalCommissions)
 }

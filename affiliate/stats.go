@@ -8,6 +8,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/shopspring/decimal"
 
+	"github.com/fature/fature/cache"
 	"github.com/fature/fature/internal/fault"
 	"github.com/fature/fature/internal/partition"
 	"github.com/fature/fature/internal/pg"
@@ -60,20 +61,51 @@ type TeamStats struct {
 
 // Statistics are what the affiliates of a programme brought and earned. They
 // are read from months that the fold keeps, and cost by these, not by the
-// transactions.
-type Statistics struct{ db pg.DB }
+// transactions; and what was read is kept for half an hour, under keys such as
+// affiliate:stats:{id} and affiliate:stats:team:{id}.
+type Statistics struct {
+	db   pg.DB
+	own  *cache.View[uuid.UUID, Stats] // nil inside a host's transaction
+	team *cache.View[uuid.UUID, TeamStats]
+}
 
-// NewStatistics makes the statistics of a programme's affiliates.
-func NewStatistics(db pg.DB) *Statistics { return &Statistics{db: db} }
+// NewStatistics makes the statistics of a programme's affiliates, which are kept
+// in space.
+func NewStatistics(db pg.DB, space *cache.Space) *Statistics {
+	s := &Statistics{db: db}
+	s.own = cache.RefreshAhead(space, cache.Config[uuid.UUID, Stats]{Load: s.load, Absent: ErrNotFound}, refreshedAt)
+	s.team = cache.RefreshAhead(space, cache.Config[uuid.UUID, TeamStats]{Name: "team", Load: s.loadTeam, Absent: ErrNotFound}, refreshedAt)
+	return s
+}
 
-// WithTx returns statistics that are read inside tx.
+// refreshedAt is the part of their life after which statistics that are read are
+// loaded again.
+const refreshedAt = 0.8
+
+// WithTx returns statistics that are read inside tx, past the cache.
 func (s *Statistics) WithTx(tx pgx.Tx) *Statistics { return &Statistics{db: pg.Bind(s.db, tx)} }
 
-// Get reads an affiliate's statistics, or ErrNotFound. It costs by its months
-// and by the size of its team.
+// Get reads an affiliate's statistics, or ErrNotFound; Stats.AsOf says of when
+// they are. Loading them costs by the affiliate's months and the size of its
+// team.
 func (s *Statistics) Get(ctx context.Context, id uuid.UUID) (Stats, error) {
-	stats, err := s.load(ctx, id)
-	return stats, fail("statistics", err)
+	value, err := s.Read(ctx, id)
+	return value.V, err
+}
+
+// Read is Get that also tells whether the statistics were at hand.
+func (s *Statistics) Read(ctx context.Context, id uuid.UUID) (value cache.Value[Stats], err error) {
+	value, err = read(ctx, s.own, s.load, id)
+	return value, fail("statistics", err)
+}
+
+// read asks a view, or where there is none loads.
+func read[V any](ctx context.Context, view *cache.View[uuid.UUID, V], load func(context.Context, uuid.UUID) (V, error), id uuid.UUID) (cache.Value[V], error) {
+	if view != nil {
+		return view.Read(ctx, id)
+	}
+	v, err := load(ctx, id)
+	return cache.Value[V]{V: v, At: time.Now(), From: cache.Bypassed}, err
 }
 
 func (s *Statistics) load(ctx context.Context, id uuid.UUID) (Stats, error) {
@@ -104,10 +136,11 @@ func bound(t time.Time) *time.Time {
 }
 
 // Team reads the statistics of an affiliate and its downline as the tree is
-// now, or ErrNotFound. It costs by the months and customers of all of them.
+// when they are loaded, or ErrNotFound. That costs by the months and customers of
+// all of them.
 func (s *Statistics) Team(ctx context.Context, id uuid.UUID) (TeamStats, error) {
-	team, err := s.loadTeam(ctx, id)
-	return team, fail("team statistics", err)
+	value, err := read(ctx, s.team, s.loadTeam, id)
+	return value.V, fail("team statistics", err)
 }
 
 // teamPart is the figures of the levels of a team from one up to another.
