@@ -577,7 +577,7 @@ func BenchmarkStatistics(b *testing.B) {
 	}
 	found, err := m.RebuildStats(b.Context()) // the market was filled past recording
 	require.NoError(b, err)
-	b.Logf("%d differences repaired", len(found))
+	b.Logf("%d differences repaired", found.Count)
 	heaviest := m.ids[0] // the root earns from all of them
 	raw := `
 		select (select count(*) from fature.transactions where affiliate_id = $1 and status in ('processed', 'reversed')),

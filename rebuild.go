@@ -27,8 +27,22 @@ type Difference struct {
 	Is         decimal.Decimal `db:"is"`
 }
 
-// rebuildLot is how many affiliates one transaction of a rebuild repairs.
-const rebuildLot = 1_000
+// Rebuilt is what RebuildStats found and repaired.
+type Rebuilt struct {
+	Count       int          // of the differences
+	Differences []Difference // the first of them, at most 10,000
+}
+
+func (r *Rebuilt) add(found []Difference) {
+	r.Count += len(found)
+	r.Differences = append(r.Differences, found[:min(len(found), maxDifferences-len(r.Differences))]...)
+}
+
+const (
+	maxDifferences = 10_000
+	// rebuildLot is how many affiliates one transaction of a rebuild repairs.
+	rebuildLot = 1_000
+)
 
 // RebuildStats computes the totals and statistics of all affiliates anew from
 // transactions and lines, tells where they differed, and repairs them there;
@@ -37,14 +51,14 @@ const rebuildLot = 1_000
 // each in a transaction of its own under the lock of the fold: recording goes
 // on all the while, and a fold waits for a lot. It needs transactions of its
 // own: ErrInvalid under WithTx.
-func (p *Program) RebuildStats(ctx context.Context) ([]Difference, error) {
-	found, err := p.rebuildStats(ctx)
-	return found, pg.Fail("fature: rebuild statistics", err, nil)
+func (p *Program) RebuildStats(ctx context.Context) (Rebuilt, error) {
+	rebuilt, err := p.rebuildStats(ctx)
+	return rebuilt, pg.Fail("fature: rebuild statistics", err, nil)
 }
 
-func (p *Program) rebuildStats(ctx context.Context) (found []Difference, err error) {
+func (p *Program) rebuildStats(ctx context.Context) (rebuilt Rebuilt, err error) {
 	if pg.Inside(p.db) {
-		return nil, fault.Field("", "a rebuild needs transactions of its own")
+		return rebuilt, fault.Field("", "a rebuild needs transactions of its own")
 	}
 	var ids []uuid.UUID
 	err = p.snapshot(ctx, func(db pg.DB) (err error) {
@@ -52,7 +66,7 @@ func (p *Program) rebuildStats(ctx context.Context) (found []Difference, err err
 		return err
 	})
 	if err != nil {
-		return nil, err
+		return rebuilt, err
 	}
 	for lot := range slices.Chunk(ids, rebuildLot) {
 		var repaired []Difference
@@ -63,9 +77,9 @@ func (p *Program) rebuildStats(ctx context.Context) (found []Difference, err err
 			return pg.Send(ctx, tx, &b)
 		})
 		if err != nil {
-			return found, err
+			return rebuilt, err
 		}
-		found = append(found, repaired...)
+		rebuilt.add(repaired)
 	}
-	return found, nil
+	return rebuilt, nil
 }

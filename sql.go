@@ -347,15 +347,19 @@ const (
 			where c.affiliate_id = t.affiliate_id and created_at >= $1 and created_at < $2 and status <> 'void') c
 		order by t.rank, t.affiliate_id`
 
+	// Of a transaction that does not say its product, the one that it takes back
+	// is asked, by its key.
 	reportTopProducts = `
+		with t as materialized (
+			select t.customer_id, t.volume, coalesce(fature.scalar(t.metadata -> 'product'), (
+				select fature.scalar(o.metadata -> 'product') from fature.transactions o
+				where o.id = t.reverses_id and o.created_at = t.reverses_at)) as product
+			from fature.transactions t
+			where t.created_at >= $1 and t.created_at < $2 and t.status in ('processed', 'reversed')
+		)
 		select rank() over (order by sum(volume) desc) as rank, product, count(*) as transactions,
 			count(distinct customer_id) as unique_customers, sum(volume)::numeric(20,2) as total_volume
-		from (
-			select coalesce(fature.scalar(t.metadata -> 'product'), fature.scalar(o.metadata -> 'product')) as product, t.customer_id, t.volume
-			from fature.transactions t
-			left join fature.transactions o on (o.id, o.created_at) = (t.reverses_id, t.reverses_at)
-			where t.created_at >= $1 and t.created_at < $2 and t.status in ('processed', 'reversed')) t
-		where product is not null
+		from t where product is not null
 		group by product
 		order by sum(volume) desc, product collate "C" limit $3`
 )
