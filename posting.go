@@ -46,6 +46,7 @@ func (p *posting) write(ctx context.Context, tx pg.DB, b *pgx.Batch) error {
 		}
 		transaction.QueueReversed(b, ids, at)
 	}
+	p.totals.tell(tx)
 	if len(p.rows)+len(p.lines)+len(p.totals) > fewRows {
 		return p.copy(ctx, tx)
 	}
@@ -127,6 +128,17 @@ func paid(l commission.Commission) account {
 	return account{affiliate: l.AffiliateID, month: partition.Of(l.CreatedAt)}
 }
 
+// tell notes whose balance changes.
+func (d deltas) tell(tx pg.DB) {
+	told := make(map[uuid.UUID]bool, len(d))
+	for to, sum := range d {
+		if !sum.commissions.IsZero() && !told[to.affiliate] {
+			told[to.affiliate] = true
+			pg.Changed(tx, commission.BalanceChanged, to.affiliate)
+		}
+	}
+}
+
 // accounts are in order, so that the same batch is always written the same way.
 func (d deltas) accounts() []account {
 	return slices.SortedFunc(maps.Keys(d), func(a, b account) int {
@@ -157,6 +169,7 @@ func (d deltas) queue(b *pgx.Batch) error {
 }
 
 func (d deltas) send(ctx context.Context, tx pg.DB) error {
+	d.tell(tx)
 	var b pgx.Batch
 	if err := d.queue(&b); err != nil {
 		return err

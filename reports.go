@@ -24,7 +24,7 @@ type Reports struct {
 	db   pg.DB
 	zone *time.Location
 	now  func() time.Time
-	kept *keptReports // nil inside a host's transaction
+	kept keptReports
 }
 
 // Table is a report: its rows, of a range of time.
@@ -117,7 +117,7 @@ type keptReports struct {
 
 func newReports(db pg.DB, zone *time.Location, now func() time.Time, space *cache.Space) *Reports {
 	r := &Reports{db: db, zone: zone, now: now}
-	r.kept = &keptReports{
+	r.kept = keptReports{
 		keptReport(space, "daily:"+zone.String(), r.daily), keptReport(space, "cohorts:"+zone.String(), r.cohorts),
 		keptReport(space, "commissions", r.commissions),
 		keptReport(space, "top-affiliates", r.topAffiliates), keptReport(space, "top-products", r.topProducts),
@@ -131,13 +131,13 @@ func keptReport[Row any](space *cache.Space, name string, load func(context.Cont
 
 // WithTx returns reports that are read inside tx, past the cache.
 func (r *Reports) WithTx(tx pgx.Tx) *Reports {
-	return &Reports{db: pg.Bind(r.db, tx), zone: r.zone, now: r.now}
+	return newReports(pg.Bind(r.db, tx), r.zone, r.now, cache.Off(cache.Reports))
 }
 
 // Daily sums up each day of a range, also those on which nothing happened. The
 // first and the last are cut where the range is. Errors: InvalidError of to.
 func (r *Reports) Daily(ctx context.Context, from, to time.Time) (Table[Day], error) {
-	return readReport(ctx, "daily", r.view().daily, r.daily, from, to, maxTop)
+	return readReport(ctx, "daily", r.kept.daily, from, to, maxTop)
 }
 
 // Cohorts sums up the customers whose first attribution lies in a range, by the
@@ -145,50 +145,36 @@ func (r *Reports) Daily(ctx context.Context, from, to time.Time) (Table[Day], er
 // range's end. A month is there also where nobody came. Errors: InvalidError of
 // to.
 func (r *Reports) Cohorts(ctx context.Context, from, to time.Time) (Table[Cohort], error) {
-	return readReport(ctx, "cohorts", r.view().cohorts, r.cohorts, from, to, maxTop)
+	return readReport(ctx, "cohorts", r.kept.cohorts, from, to, maxTop)
 }
 
 // Commissions sums up the lines of a range by plan and rule. Errors:
 // InvalidError of to.
 func (r *Reports) Commissions(ctx context.Context, from, to time.Time) (Table[RuleSum], error) {
-	return readReport(ctx, "commissions", r.view().commissions, r.commissions, from, to, maxTop)
+	return readReport(ctx, "commissions", r.kept.commissions, from, to, maxTop)
 }
 
 // TopAffiliates are the affiliates with the largest volume in a range, up to
 // limit of them. Errors: InvalidError of to or limit, which is from 1 to 1,000.
 func (r *Reports) TopAffiliates(ctx context.Context, from, to time.Time, limit int) (Table[TopAffiliate], error) {
-	return readReport(ctx, "top affiliates", r.view().topAffiliates, r.topAffiliates, from, to, limit)
+	return readReport(ctx, "top affiliates", r.kept.topAffiliates, from, to, limit)
 }
 
 // TopProducts are the products with the largest volume in a range, up to limit
 // of them. Errors: InvalidError of to or limit, which is from 1 to 1,000.
 func (r *Reports) TopProducts(ctx context.Context, from, to time.Time, limit int) (Table[TopProduct], error) {
-	return readReport(ctx, "top products", r.view().topProducts, r.topProducts, from, to, limit)
+	return readReport(ctx, "top products", r.kept.topProducts, from, to, limit)
 }
 
-func (r *Reports) view() keptReports {
-	if r.kept == nil {
-		return keptReports{}
-	}
-	return *r.kept
-}
-
-// readReport checks what is asked for, and reads it from the view, or without
-// one loads it.
-func readReport[Row any](ctx context.Context, name string, kept *cache.View[span, Table[Row]],
-	load func(context.Context, span) (Table[Row], error), from, to time.Time, limit int,
-) (report Table[Row], err error) {
+// readReport checks what is asked for, and reads it.
+func readReport[Row any](ctx context.Context, name string, kept *cache.View[span, Table[Row]], from, to time.Time, limit int) (report Table[Row], err error) {
 	var c fault.Check
 	c.That(from.Before(to), "to", "is not after from")
 	c.That(!to.After(from.AddDate(10, 0, 0)), "to", "is more than ten years after from")
 	c.That(from.Year() >= 1900 && to.Year() < 3000, "from", "or to is not of this age")
 	c.That(limit >= 1 && limit <= maxTop, "limit", "%d is not between 1 and %d", limit, maxTop)
 	if err = c.Done(); err == nil {
-		asked := span{from.UnixMicro(), to.UnixMicro(), limit}
-		if kept != nil {
-			load = kept.Get
-		}
-		report, err = load(ctx, asked)
+		report, err = kept.Get(ctx, span{from.UnixMicro(), to.UnixMicro(), limit})
 	}
 	return report, pg.Fail("fature: report "+name, err, nil)
 }

@@ -140,7 +140,7 @@ func TestReportsAddUp(t *testing.T) {
 			t.Parallel()
 			zone, err := time.LoadLocation(c.zone)
 			require.NoError(t, err)
-			w := scenario.New(t, func(config *fature.Config) { config.Zone = zone })
+			w := scenario.New(t, fresh, func(config *fature.Config) { config.Zone = zone })
 			w.Affiliate("ana")
 			w.Plan(tenAndFive)
 			date, err := time.Parse(time.DateOnly, c.day)

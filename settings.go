@@ -27,12 +27,12 @@ type Setting struct {
 }
 
 // Settings are values of the host's configuration that change while it runs, by
-// name. They are JSON, audited, and kept for a day: written through by Set, so
-// that this process reads what it set at once, and another after at most five
-// seconds.
+// name. They are JSON, audited, and kept for a day. Set writes them through:
+// this process reads what it set at once, and another after Config.Cache.Near at
+// most.
 type Settings struct {
 	db   pg.DB
-	kept *cache.View[string, json.RawMessage] // nil inside a host's transaction
+	kept *cache.View[string, json.RawMessage]
 }
 
 // ErrSettingNotFound is returned for the name of no setting.
@@ -46,10 +46,15 @@ func newSettings(db pg.DB, space *cache.Space) *Settings {
 	return s
 }
 
-// WithTx returns settings that are read and written inside tx, past the cache:
-// what tx changes is read elsewhere when what the cache has is over, so that a
-// host that must not wait calls Forget after its commit.
-func (s *Settings) WithTx(tx pgx.Tx) *Settings { return &Settings{db: pg.Bind(s.db, tx)} }
+// settingChanged is the topic of settings that a transaction has changed, and
+// that the cache was not told of.
+const settingChanged = "setting"
+
+// WithTx returns settings that are read and written inside tx, past the cache,
+// which forgets what it has when tx is committed (AfterCommit).
+func (s *Settings) WithTx(tx pgx.Tx) *Settings {
+	return newSettings(pg.Bind(s.db, tx), cache.Off(cache.General))
+}
 
 // Get reads a setting into a pointer, as json.Unmarshal does. Errors:
 // ErrSettingNotFound; InvalidError of the name, where its value does not fit.
@@ -61,11 +66,7 @@ func (s *Settings) get(ctx context.Context, name string, into any) error {
 	if checkSettingName(name) != nil {
 		return ErrSettingNotFound
 	}
-	load := s.load
-	if s.kept != nil {
-		load = s.kept.Get
-	}
-	value, err := load(ctx, name)
+	value, err := s.kept.Get(ctx, name)
 	if err != nil {
 		return err
 	}
@@ -83,8 +84,7 @@ func (s *Settings) load(ctx context.Context, name string) (json.RawMessage, erro
 // Set makes or changes a setting: to what json.Marshal makes of the value.
 // Setting what it is already writes nothing. A name is up to 100 small letters,
 // digits and . _ -, beginning with a letter; a value at most 64 KiB of JSON.
-// Errors: InvalidError of name or value; cache.ErrUndelivered where it is set,
-// but another process may go on reading what it was, for a day at most.
+// Errors: InvalidError of name or value.
 func (s *Settings) Set(ctx context.Context, name string, value any) error {
 	var c fault.Check
 	c.Err("name", checkSettingName(name))
@@ -93,15 +93,21 @@ func (s *Settings) Set(ctx context.Context, name string, value any) error {
 	if err := c.Done(); err != nil {
 		return pg.Fail("fature: set", err, nil)
 	}
-	put := s.store
-	if s.kept != nil {
-		put = s.kept.Put
+	err = s.kept.Put(ctx, name, text)
+	if errors.Is(err, cache.ErrUndelivered) { // it is set; the cache is told later
+		err = pg.InTx(ctx, s.db, func(tx pg.DB) error {
+			pg.Changed(tx, settingChanged, name)
+			return nil
+		})
 	}
-	return pg.Fail("fature: set", put(ctx, name, text), nil)
+	return pg.Fail("fature: set", err, nil)
 }
 
 func (s *Settings) store(ctx context.Context, name string, value json.RawMessage) error {
 	return pg.InTx(ctx, s.db, func(tx pg.DB) error {
+		if pg.Inside(s.db) { // else Put keeps what is stored
+			pg.Changed(tx, settingChanged, name)
+		}
 		_, err := tx.Exec(ctx, upsertSetting, pg.NewID(), name, value)
 		return err
 	})
@@ -116,26 +122,19 @@ func (s *Settings) remove(ctx context.Context, name string) error {
 	if checkSettingName(name) != nil {
 		return ErrSettingNotFound
 	}
-	err := pg.InTx(ctx, s.db, func(tx pg.DB) error {
+	return pg.InTx(ctx, s.db, func(tx pg.DB) error {
 		tag, err := tx.Exec(ctx, deleteSetting, name)
 		if err == nil && tag.RowsAffected() == 0 {
 			err = ErrSettingNotFound
 		}
+		pg.Changed(tx, settingChanged, name)
 		return err
 	})
-	if err != nil {
-		return err
-	}
-	return s.Forget(ctx, name)
 }
 
-// Forget makes the next Get of settings read what the database has: after the
-// commit of a transaction of the host's that changed them.
-func (s *Settings) Forget(ctx context.Context, names ...string) error {
-	if s.kept == nil {
-		return nil
-	}
-	return pg.Fail("fature: forget settings", s.kept.Delete(ctx, names...), nil)
+// forget makes the next Get of settings read what the database has.
+func (s *Settings) forget(ctx context.Context, names []string) error {
+	return s.kept.Delete(ctx, names...)
 }
 
 // List reads a page of settings in the order of their names, past the cache.

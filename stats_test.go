@@ -54,13 +54,16 @@ func fold(t *testing.T, w *scenario.World) {
 	require.NoError(t, err)
 }
 
+// fresh keeps nothing of what is read in the process.
+func fresh(c *fature.Config) { c.Cache.Near = -1 }
+
 const tenAndFive = `{"rules": [{"id": "sale", "on": ["sale"], "pay": {"percent": "10"},
 	"overrides": {"of": "amount", "inactive": "compress", "steps": [{"percent": "5"}]}}]}`
 
 // statisticsWorld is ana above bia and caio, and bia above duda.
 func statisticsWorld(t *testing.T) *scenario.World {
 	t.Helper()
-	w := scenario.New(t)
+	w := scenario.New(t, fresh)
 	w.Plan(tenAndFive)
 	w.Affiliate("ana")
 	w.Affiliate("bia", scenario.Under("ana"))
@@ -342,7 +345,7 @@ func TestRebuildStatsAmongWriters(t *testing.T) {
 // that come out of order: nothing is counted twice or lost.
 func TestStatisticsUnderAStorm(t *testing.T) {
 	t.Parallel()
-	w := scenario.New(t)
+	w := scenario.New(t, fresh)
 	names := []string{"ana"}
 	w.Affiliate("ana")
 	for i := range 6 {

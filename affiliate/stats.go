@@ -65,7 +65,7 @@ type TeamStats struct {
 // affiliate:stats:{id} and affiliate:stats:team:{id}.
 type Statistics struct {
 	db   pg.DB
-	own  *cache.View[uuid.UUID, Stats] // nil inside a host's transaction
+	own  *cache.View[uuid.UUID, Stats]
 	team *cache.View[uuid.UUID, TeamStats]
 }
 
@@ -83,7 +83,9 @@ func NewStatistics(db pg.DB, space *cache.Space) *Statistics {
 const refreshedAt = 0.8
 
 // WithTx returns statistics that are read inside tx, past the cache.
-func (s *Statistics) WithTx(tx pgx.Tx) *Statistics { return &Statistics{db: pg.Bind(s.db, tx)} }
+func (s *Statistics) WithTx(tx pgx.Tx) *Statistics {
+	return NewStatistics(pg.Bind(s.db, tx), cache.Off(cache.AffiliateStats))
+}
 
 // Get reads an affiliate's statistics, or ErrNotFound; Stats.AsOf says of when
 // they are. Loading them costs by the affiliate's months and the size of its
@@ -95,17 +97,8 @@ func (s *Statistics) Get(ctx context.Context, id uuid.UUID) (Stats, error) {
 
 // Read is Get that also tells whether the statistics were at hand.
 func (s *Statistics) Read(ctx context.Context, id uuid.UUID) (value cache.Value[Stats], err error) {
-	value, err = read(ctx, s.own, s.load, id)
+	value, err = s.own.Read(ctx, id)
 	return value, fail("statistics", err)
-}
-
-// read asks a view, or where there is none loads.
-func read[V any](ctx context.Context, view *cache.View[uuid.UUID, V], load func(context.Context, uuid.UUID) (V, error), id uuid.UUID) (cache.Value[V], error) {
-	if view != nil {
-		return view.Read(ctx, id)
-	}
-	v, err := load(ctx, id)
-	return cache.Value[V]{V: v, At: time.Now(), From: cache.Bypassed}, err
 }
 
 func (s *Statistics) load(ctx context.Context, id uuid.UUID) (Stats, error) {
@@ -139,8 +132,8 @@ func bound(t time.Time) *time.Time {
 // when they are loaded, or ErrNotFound. That costs by the months and customers of
 // all of them.
 func (s *Statistics) Team(ctx context.Context, id uuid.UUID) (TeamStats, error) {
-	value, err := read(ctx, s.team, s.loadTeam, id)
-	return value.V, fail("team statistics", err)
+	team, err := s.team.Get(ctx, id)
+	return team, fail("team statistics", err)
 }
 
 // teamPart is the figures of the levels of a team from one up to another.

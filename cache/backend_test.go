@@ -83,7 +83,9 @@ func cluster(t testing.TB) *cache.Redis {
 	return r.WithBudget(5 * time.Second)
 }
 
-func item(key, value string) cache.Item { return cache.Item{Key: key, Value: []byte(value), TTL: time.Minute} }
+func item(key, value string) cache.Item {
+	return cache.Item{Key: key, Value: []byte(value), TTL: time.Minute}
+}
 
 func TestBackendKeepsAndForgets(t *testing.T) {
 	t.Parallel()
@@ -159,7 +161,9 @@ func TestBackendLetsGoInTime(t *testing.T) {
 	t.Parallel()
 	eachBackend(t, func(t *testing.T, b cache.Backend) {
 		ctx := t.Context()
-		short := func(key string) cache.Item { return cache.Item{Key: key, Value: []byte("x"), TTL: 50 * time.Millisecond} }
+		short := func(key string) cache.Item {
+			return cache.Item{Key: key, Value: []byte("x"), TTL: 50 * time.Millisecond}
+		}
 		require.NoError(t, b.Write(ctx, []cache.Item{short("written"), item("swapped", "x")}))
 		_, err := b.Claim(ctx, []cache.Item{short("claimed")})
 		require.NoError(t, err)

@@ -40,10 +40,6 @@ type Options struct {
 	// LoadTime ends a load, which goes on when the one that asked for it first
 	// has gone away. Defaults to 30 s.
 	LoadTime time.Duration
-	// Undelivered is told the keys that the backend could not be told to delete,
-	// and is to see to it that they are. Without it Delete and Put say so by
-	// ErrUndelivered.
-	Undelivered func(ctx context.Context, keys []string) error
 	// Logger is told of what the backend cannot do, at most once in ten seconds.
 	// Defaults to silence.
 	Logger *slog.Logger
@@ -92,8 +88,9 @@ func NewSpace(n Namespace, far Backend, o Options) *Space {
 	return s
 }
 
-// Off makes a Space that keeps nothing: its views load.
-func Off(n Namespace) *Space { return NewSpace(n, nil, Options{Near: -1}) }
+// Off makes a Space that keeps nothing: its views load, and cost next to
+// nothing to make. It is for what reads inside a transaction.
+func Off(n Namespace) *Space { return &Space{namespace: n, options: Options{Near: -1}} }
 
 // Namespace is what the Space was made for.
 func (s *Space) Namespace() Namespace { return s.namespace }
@@ -101,6 +98,9 @@ func (s *Space) Namespace() Namespace { return s.namespace }
 // Close ends the refreshes that are under way and waits for them. Views go on
 // to work, without refreshing ahead.
 func (s *Space) Close() {
+	if s.work == nil {
+		return
+	}
 	s.closed.Lock()
 	s.end()
 	s.closed.Unlock()
@@ -153,27 +153,14 @@ func (s *Space) Figures() Figures {
 // What Put was to store is stored.
 var ErrUndelivered = errors.New("cache: the backend was not told, and may go on giving an old value")
 
-// Drop deletes keys of the backend by their whole names, as Undelivered was
-// told them.
-func (s *Space) Drop(ctx context.Context, keys ...string) error {
-	if s.far == nil || len(keys) == 0 {
+// drop deletes keys of the backend.
+func (s *Space) drop(ctx context.Context, keys []string) error {
+	if s.far == nil {
 		return nil
 	}
 	if err := s.far.Delete(ctx, keys); err != nil {
 		s.fails(ctx, "delete", err)
 		return fmt.Errorf("%w: %w", ErrUndelivered, err)
-	}
-	return nil
-}
-
-// drop is Drop that leaves to Undelivered what it cannot do.
-func (s *Space) drop(ctx context.Context, keys []string) error {
-	err := s.Drop(ctx, keys...)
-	if err == nil || s.options.Undelivered == nil {
-		return err
-	}
-	if put := s.options.Undelivered(ctx, keys); put != nil {
-		return errors.Join(err, put)
 	}
 	return nil
 }

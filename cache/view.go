@@ -45,7 +45,7 @@ const (
 	Near     From = "near"     // this process
 	Far      From = "far"      // the backend
 	Loaded   From = "loaded"   // where it is true
-	Bypassed From = "bypassed" // there too, by a view that is off
+	Bypassed From = "bypassed" // there too, by a view that keeps nothing
 )
 
 // Hit tells whether the value was at hand.
@@ -62,7 +62,7 @@ type Value[V any] struct {
 type View[K comparable, V any] struct {
 	space *Space
 	config[K, V]
-	off bool
+	off bool // nothing is kept anywhere
 	// near is nil where the process keeps nothing.
 	near    *otter.Cache[K, held[V]]
 	flights *singleflight.Group
@@ -123,23 +123,18 @@ func newView[K comparable, V any](s *Space, c config[K, V]) *View[K, V] {
 	if c.Codec == nil {
 		c.Codec = CBOR[V]{}
 	}
+	life := min(s.options.Near, c.TTL)
+	if life <= 0 && s.far == nil {
+		return &View[K, V]{space: s, config: c, off: true}
+	}
 	v := &View[K, V]{space: s, config: c, flights: new(singleflight.Group), guards: new([guards]guard)}
-	if life := min(s.options.Near, c.TTL); life > 0 {
+	if life > 0 {
 		v.near = otter.Must(&otter.Options[K, held[V]]{
 			MaximumSize:      s.options.Entries,
 			ExpiryCalculator: otter.ExpiryWriting[K, held[V]](life),
 		})
 	}
-	v.off = v.near == nil && s.far == nil
 	return v
-}
-
-// Off is the view without its caches: it loads, keeps nothing, and its Delete
-// does nothing. It is for what reads inside a transaction.
-func (v *View[K, V]) Off() *View[K, V] {
-	c := *v
-	c.off = true
-	return &c
 }
 
 // Get reads the value of a key.
@@ -395,8 +390,7 @@ func (v *View[K, V]) forget(k K) {
 
 // Delete makes the next read load. It is called when the change that makes the
 // values old is committed, and no sooner. It costs one call of the backend.
-// Where that cannot be told, the error is ErrUndelivered, unless
-// Options.Undelivered took the keys.
+// Where that cannot be told, the error is ErrUndelivered.
 func (v *View[K, V]) Delete(ctx context.Context, ks ...K) error {
 	if v.off || len(ks) == 0 {
 		return nil
