@@ -22,6 +22,7 @@ import (
 	"github.com/fature/fature"
 	"github.com/fature/fature/affiliate"
 	"github.com/fature/fature/commission"
+	"github.com/fature/fature/internal/partition"
 	"github.com/fature/fature/internal/pg"
 	"github.com/fature/fature/internal/testenv"
 	"github.com/fature/fature/transaction"
@@ -460,23 +461,184 @@ func BenchmarkSimulate(b *testing.B) {
 	})
 }
 
-// BenchmarkFold is a lot of 50,000 deltas of as many affiliates as there are.
+// BenchmarkFold is a lot of 50,000 deltas of as many affiliates as there are,
+// beside the same sums added to the affiliates alone, which is the least that a
+// fold does; of each fifth the customer is told, a new one half of the time.
 func BenchmarkFold(b *testing.B) {
 	m := openMarket(b)
-	for b.Loop() {
-		b.StopTimer()
-		rows := make([][]any, 50_000)
-		for i := range rows {
-			rows[i] = []any{m.ids[rand.IntN(len(m.ids))], decimal.New(1, 0), decimal.New(1, -1)} //nolint:gosec // a benchmark
-		}
-		_, err := m.pool.CopyFrom(b.Context(), pgx.Identifier{"fature", "affiliate_deltas"},
-			[]string{"affiliate_id", "volume", "commissions"}, pgx.CopyFromRows(rows))
-		require.NoError(b, err)
-		b.StartTimer()
-		_, err = m.Fold(b.Context())
+	month := partition.Of(time.Now())
+	for _, name := range []string{"limit=totals", "fold"} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				b.StopTimer()
+				rows := make([][]any, 50_000)
+				for i := range rows {
+					rows[i] = []any{m.ids[rand.IntN(len(m.ids))], month, int32(0), decimal.New(1, 0), decimal.New(1, -1), nil} //nolint:gosec // a benchmark
+					if i%5 == 0 {
+						customer := m.order.Add(1)
+						rows[i][2], rows[i][5] = int32(1), fmt.Sprint("c", customer-customer%2)
+					}
+				}
+				_, err := m.pool.CopyFrom(b.Context(), pgx.Identifier{"fature", "affiliate_deltas"},
+					[]string{"affiliate_id", "month", "transactions", "volume", "commissions", "customer_id"}, pgx.CopyFromRows(rows))
+				require.NoError(b, err)
+				b.StartTimer()
+				if name == "fold" {
+					_, err = m.Fold(b.Context())
+				} else {
+					_, err = m.pool.Exec(b.Context(), foldTotals)
+				}
+				require.NoError(b, err)
+			}
+			rate(b, 50_000)
+		})
+	}
+}
+
+// foldTotals is a fold without statistics.
+const foldTotals = `
+	with gone as (
+		delete from fature.affiliate_deltas returning affiliate_id, volume, commissions
+	), sums as (
+		select affiliate_id, sum(volume) as volume, sum(commissions) as commissions from gone group by affiliate_id
+	), locked as materialized (
+		select a.id, s.volume, s.commissions from fature.affiliates a join sums s on s.affiliate_id = a.id order by a.id for no key update of a
+	)
+	update fature.affiliates a
+	set lifetime_volume = a.lifetime_volume + l.volume, lifetime_commissions = a.lifetime_commissions + l.commissions, updated_at = now()
+	from locked l where a.id = l.id`
+
+// BenchmarkFoldSteady is recording by two writers, with a fold every two
+// seconds as Run has one every thirty, and the deltas that are left at the end
+// folded too: what a programme keeps up. folded/s is of the deltas, while it
+// folds.
+func BenchmarkFoldSteady(b *testing.B) {
+	m := openMarket(b)
+	const batch = 1000
+	for _, name := range []string{"limit=unfolded", "folded"} {
+		b.Run(name, func(b *testing.B) {
+			_, err := m.Fold(b.Context())
+			require.NoError(b, err)
+			var left, deltas atomic.Int64
+			left.Store(int64(b.N))
+			var folding time.Duration
+			var writers sync.WaitGroup
+			b.ResetTimer()
+			for range 2 {
+				writers.Go(func() {
+					for left.Add(-1) >= 0 {
+						events := m.events(batch)
+						for i := range events {
+							events[i].CustomerID = fmt.Sprint("s", rand.IntN(100_000)) //nolint:gosec // a benchmark
+						}
+						if _, err := m.Record(b.Context(), events...); err != nil {
+							b.Error(err)
+							return
+						}
+					}
+				})
+			}
+			fold := func() {
+				start := time.Now()
+				n, err := m.Fold(b.Context())
+				require.NoError(b, err)
+				folding += time.Since(start)
+				deltas.Add(n)
+			}
+			done := make(chan struct{})
+			go func() { writers.Wait(); close(done) }()
+			tick := time.NewTicker(2 * time.Second)
+			defer tick.Stop()
+			for going := true; going; {
+				select {
+				case <-done:
+					going = false
+				case <-tick.C:
+				}
+				if name == "folded" {
+					fold()
+				}
+			}
+			rate(b, batch)
+			if folding > 0 {
+				b.ReportMetric(float64(deltas.Load())/folding.Seconds(), "folded/s")
+			}
+		})
+	}
+}
+
+// BenchmarkStatistics reads the own statistics of the affiliate that has most
+// to sum up, beside the same sums over its rows.
+func BenchmarkStatistics(b *testing.B) {
+	m := openMarket(b)
+	if benchSize("FATURE_BENCH_ROWS", 0, 1_000_000) == 0 {
+		_, err := m.Record(b.Context(), m.events(1000)...)
 		require.NoError(b, err)
 	}
-	rate(b, 50_000)
+	found, err := m.RebuildStats(b.Context()) // the market was filled past recording
+	require.NoError(b, err)
+	b.Logf("%d differences repaired", found.Count)
+	heaviest := m.ids[0] // the root earns from all of them
+	raw := `
+		select (select count(*) from fature.transactions where affiliate_id = $1 and status in ('processed', 'reversed')),
+			(select count(distinct customer_id) from fature.transactions where affiliate_id = $1 and status in ('processed', 'reversed')),
+			(select sum(volume) from fature.transactions where affiliate_id = $1 and status in ('processed', 'reversed')),
+			(select sum(final_amount) from fature.commissions where affiliate_id = $1 and status <> 'void')`
+	b.Run("limit=raw_sums", func(b *testing.B) {
+		for b.Loop() {
+			var n, customers int64
+			var volume, commissions *decimal.Decimal
+			require.NoError(b, m.pool.QueryRow(b.Context(), raw, heaviest).Scan(&n, &customers, &volume, &commissions))
+		}
+	})
+	b.Run("get", func(b *testing.B) {
+		for b.Loop() {
+			_, err := m.Statistics.Get(b.Context(), heaviest)
+			require.NoError(b, err)
+		}
+	})
+	b.Run("months", func(b *testing.B) {
+		for b.Loop() {
+			_, err := m.Statistics.Months(b.Context(), heaviest, time.Time{}, time.Time{})
+			require.NoError(b, err)
+		}
+	})
+	b.Run("team", func(b *testing.B) {
+		for b.Loop() {
+			_, err := m.Statistics.Team(b.Context(), heaviest)
+			require.NoError(b, err)
+		}
+	})
+}
+
+// BenchmarkRebuildStats finds nothing in all that is there.
+func BenchmarkRebuildStats(b *testing.B) {
+	m := openMarket(b)
+	_, err := m.RebuildStats(b.Context())
+	require.NoError(b, err)
+	for b.Loop() {
+		_, err := m.RebuildStats(b.Context())
+		require.NoError(b, err)
+	}
+}
+
+// BenchmarkReports sums up a month of all that is there.
+func BenchmarkReports(b *testing.B) {
+	m := openMarket(b)
+	from, to := time.Now().AddDate(0, 0, -15), time.Now().AddDate(0, 0, 15)
+	for name, read := range map[string]func() error{
+		"daily":          func() error { _, err := m.Reports.Daily(b.Context(), from, to); return err },
+		"cohorts":        func() error { _, err := m.Reports.Cohorts(b.Context(), from, to); return err },
+		"commissions":    func() error { _, err := m.Reports.Commissions(b.Context(), from, to); return err },
+		"top_affiliates": func() error { _, err := m.Reports.TopAffiliates(b.Context(), from, to, 100); return err },
+		"top_products":   func() error { _, err := m.Reports.TopProducts(b.Context(), from, to, 100); return err },
+	} {
+		b.Run(name, func(b *testing.B) {
+			for b.Loop() {
+				require.NoError(b, read())
+			}
+		})
+	}
 }
 
 // rate reports how many events a second that is.

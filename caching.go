@@ -70,6 +70,7 @@ func (k *caches) serve(p *Program) {
 	k.db = p.db
 	k.forget = map[string]func(ctx context.Context, ids []string) error{
 		commission.BalanceChanged: byUUID(p.Commissions.ForgetBalances),
+		settingChanged:            func(ctx context.Context, names []string) error { return p.Settings.forget(ctx, names) },
 	}
 }
 

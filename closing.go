@@ -179,7 +179,7 @@ func (p *Program) settleLot(ctx context.Context, tx pg.DB, d commission.Due, c c
 	totals := deltas{}
 	for i := range lot.Settled {
 		for _, l := range lot.Settled[i].Lines {
-			totals.earn(l.AffiliateID, l.FinalAmount)
+			totals.earn(l)
 		}
 	}
 	totals.tell(tx)

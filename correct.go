@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 
 	"github.com/fature/fature/commission"
 	"github.com/fature/fature/internal/fault"
@@ -35,7 +34,7 @@ func (p *Program) Void(ctx context.Context, reason string, ids ...uuid.UUID) ([]
 		}
 		totals := deltas{}
 		for _, l := range lines {
-			totals.earn(l.AffiliateID, l.FinalAmount.Neg())
+			totals.lose(l)
 		}
 		return totals.send(ctx, tx)
 	})
@@ -75,15 +74,8 @@ func (p *Program) adjust(ctx context.Context, c commission.Correction) (line com
 			return err
 		}
 		totals := deltas{}
-		totals.earn(line.AffiliateID, line.FinalAmount)
+		totals.earn(line)
 		return totals.send(ctx, tx)
 	})
 	return line, err
-}
-
-func (d deltas) send(ctx context.Context, tx pg.DB) error {
-	d.tell(tx)
-	var b pgx.Batch
-	d.queue(&b)
-	return pg.Send(ctx, tx, &b)
 }

@@ -53,6 +53,9 @@ type Config struct {
 	// SelfReferral is what becomes of an event whose customer is the affiliate
 	// itself. Defaults to BlockSelfReferral.
 	SelfReferral SelfReferral
+	// Zone is where the days and months of reports begin. Defaults to UTC; a plan
+	// has a zone of its own.
+	Zone *time.Location
 	// MaxDepth is the deepest level of the tree. Defaults to 255.
 	MaxDepth int
 	// Redis is the host's own client: what programmes keep there begins with the
@@ -107,12 +110,15 @@ type Program struct {
 	Users        *affiliate.Users
 	Affiliates   *affiliate.Store
 	Customers    *affiliate.Customers
+	Statistics   *affiliate.Statistics
 	Hierarchy    *hierarchy.Store
 	Transactions *transaction.Store
 	Plans        *commission.Plans
 	Commissions  *commission.Store
 	Statements   *commission.Statements
 	Payouts      *commission.Payouts
+	Reports      *Reports
+	Settings     *Settings
 
 	db       pg.DB // the pool, or the host's transaction
 	caches   *caches
@@ -157,12 +163,20 @@ func New(ctx context.Context, c Config) (*Program, error) {
 	p.Transactions = transaction.New(db)
 	p.Plans, p.Commissions, p.Statements = commission.NewPlans(db, c.Currency), commission.New(db, caches.space(cache.Commissions)), commission.NewStatements(db)
 	p.Payouts = commission.NewPayouts(db, c.Clock)
+	p.keep(cmp.Or(c.Zone, time.UTC), caches.space)
 	caches.serve(p)
 	if err := p.months.Ahead(ctx, p.now(), monthsAhead); err != nil {
 		p.caches.close()
 		return nil, pg.Fail("fature: make the months ahead", err, nil)
 	}
 	return p, nil
+}
+
+// keep makes the stores whose reads are kept, each in a space of its own.
+func (p *Program) keep(zone *time.Location, space func(cache.Namespace) *cache.Space) {
+	p.Statistics = affiliate.NewStatistics(p.db, space(cache.AffiliateStats))
+	p.Reports = newReports(p.db, zone, p.now, space(cache.Reports))
+	p.Settings = newSettings(p.db, space(cache.General))
 }
 
 func checkMigrated(ctx context.Context, c Config) error {
@@ -232,9 +246,10 @@ func (p *Program) WithTx(tx pgx.Tx) *Program {
 	c := *p
 	c.db, c.owned, c.copied = pg.Bind(p.db, tx), nil, true
 	c.Users, c.Affiliates, c.Customers = p.Users.WithTx(tx), p.Affiliates.WithTx(tx), p.Customers.WithTx(tx)
+	c.Statistics = p.Statistics.WithTx(tx)
 	c.Hierarchy, c.Transactions = p.Hierarchy.WithTx(tx), p.Transactions.WithTx(tx)
 	c.Plans, c.Commissions, c.Statements = p.Plans.WithTx(tx), p.Commissions.WithTx(tx), p.Statements.WithTx(tx)
-	c.Payouts = p.Payouts.WithTx(tx)
+	c.Payouts, c.Reports, c.Settings = p.Payouts.WithTx(tx), p.Reports.WithTx(tx), p.Settings.WithTx(tx)
 	return &c
 }
 

@@ -115,11 +115,12 @@ func TestImports(t *testing.T) {
 // owners are the packages whose SQL names a table.
 var owners = map[string]string{
 	"users": "affiliate", "affiliates": "affiliate", "referral_codes": "affiliate", "customers": "affiliate", "customer_owners": "affiliate",
+	"affiliate_rollups": "affiliate", "affiliate_customers": "affiliate", "fold": "affiliate",
 	"affiliate_hierarchy": "hierarchy", "affiliate_history": "hierarchy",
 	"transactions": "transaction", "transaction_keys": "transaction",
 	"commissions": "commission", "payouts": "commission", "rule_counters": "commission", "commission_plans": "commission", "plan_assignments": "commission",
 	"closings": "commission", "statements": "commission", "statement_carries": "commission",
-	"outbox": "internal/outbox", "affiliate_deltas": "", "leases": "", "affiliate_stats": "", "system_performance": "",
+	"outbox": "internal/outbox", "affiliate_deltas": "", "leases": "", "settings": "", "affiliate_stats": "", "system_performance": "",
 	"data_audit": "", "audit_personal": "", "audit_policy": "",
 	"partitions": "internal/partition", "schema_version": "migrate",
 }
@@ -129,18 +130,26 @@ type guest struct {
 	dir, table string
 	columns    []string
 	why        string
+	rows       bool // it may insert and delete rows too
 }
 
 var guests = []guest{
-	{"hierarchy", "affiliates", []string{"parent_id", "level", "updated_at"}, "an affiliate's place is the tree's, and uplines are read with their standing"},
-	{"affiliate", "transactions", nil, "since when the customers of transactions that are taken back had an owner"},
-	{"commission", "affiliates", nil, "an assignment asks whether its affiliate is there, a payout whether it is active, and a refund what its affiliate is"},
-	{"commission", "transactions", nil, "a line is voided under the lock of its transaction, with the lines of its refunds; a period is closed on the sums of its transactions; whose is what a refund takes back"},
-	{"commission", "transaction_keys", nil, "a simulation asks whether a month was dropped"},
-	{"", "affiliates", []string{"lifetime_volume", "lifetime_commissions", "updated_at"}, "the fold brings the totals"},
-	{"", "transactions", nil, "Verify compares the totals and the audit with them"},
-	{"", "commissions", nil, "Verify compares the totals and the audit with them"},
-	{"", "partitions", nil, "Verify checks the months"},
+	{"hierarchy", "affiliates", []string{"parent_id", "level", "updated_at"}, "an affiliate's place is the tree's, and uplines are read with their standing", false},
+	{"affiliate", "affiliate_hierarchy", nil, "statistics are of an affiliate's team too", false},
+	{"affiliate", "transactions", nil, "since when the customers of transactions that are taken back had an owner", false},
+	{"commission", "affiliates", nil, "an assignment asks whether its affiliate is there, a payout whether it is active, and a refund what its affiliate is", false},
+	{"commission", "transactions", nil, "a line is voided under the lock of its transaction, with the lines of its refunds; a period is closed on the sums of its transactions; whose is what a refund takes back", false},
+	{"commission", "transaction_keys", nil, "a simulation asks whether a month was dropped", false},
+	{"", "affiliates", []string{"lifetime_volume", "lifetime_commissions", "updated_at"}, "the fold brings the totals", false},
+	{"", "affiliate_rollups", []string{"transactions", "customers", "volume", "commissions"}, "the fold brings the months", true},
+	{"", "affiliate_customers", []string{"month"}, "the fold counts each customer of an affiliate once", true},
+	{"", "fold", []string{"as_of"}, "the fold says when it was", false},
+	{"", "transactions", nil, "Verify compares the totals and the audit with them", false},
+	{"", "commissions", nil, "Verify compares the totals and the audit with them", false},
+	{"", "commission_plans", nil, "a report names the plans", false},
+	{"", "customers", nil, "a report is of when customers came", false},
+	{"", "users", nil, "a report names the affiliates", false},
+	{"", "partitions", nil, "Verify checks the months", false},
 }
 
 var (
@@ -177,7 +186,7 @@ func TestTablesHaveOneOwner(t *testing.T) {
 			for _, at := range written.FindAllStringSubmatchIndex(text, -1) {
 				verb, table := text[at[2]:at[3]], text[at[4]:at[5]]
 				g, home := visit(s, table)
-				if home {
+				if home || g.rows && !strings.EqualFold(verb, "update") {
 					continue
 				}
 				require.Equal(t, "update", strings.ToLower(verb), "%s writes %s, which is %q's", s.path(), table, owners[table])

@@ -2,6 +2,7 @@ package fature
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"maps"
 	"slices"
@@ -13,6 +14,7 @@ import (
 	"github.com/shopspring/decimal"
 
 	"github.com/fature/fature/commission"
+	"github.com/fature/fature/internal/partition"
 	"github.com/fature/fature/internal/pg"
 	"github.com/fature/fature/transaction"
 )
@@ -58,8 +60,7 @@ func (p *posting) write(ctx context.Context, tx pg.DB, b *pgx.Batch) error {
 			return err
 		}
 	}
-	p.totals.queue(b)
-	return nil
+	return p.totals.queue(b)
 }
 
 func (p *posting) copy(ctx context.Context, tx pg.DB) error {
@@ -76,64 +77,109 @@ func (p *posting) copy(ctx context.Context, tx pg.DB) error {
 // trip beats COPY, which takes two for each table.
 const fewRows = 50
 
-// deltas are what a batch adds to the totals of affiliates. They are appended,
-// and folded later: updating the rows of uplines would make every recording
-// wait for every other.
-type deltas map[uuid.UUID]delta
+// deltas are what a batch adds to the totals and months of affiliates. They are
+// appended, and folded later: updating the rows of uplines would make every
+// recording wait for every other.
+type deltas map[account]delta
 
-type delta struct{ volume, commissions decimal.Decimal }
+// account is what a delta is added to. The own transactions of a customer are
+// told apart, since an affiliate's customers are counted each once.
+type account struct {
+	affiliate uuid.UUID
+	month     time.Time // partition.Of what happened
+	customer  string    // "" is none
+}
+
+type delta struct {
+	transactions        int32
+	volume, commissions decimal.Decimal
+}
 
 func (d deltas) add(t transaction.Transaction, lines []commission.Commission) {
 	if t.Status == transaction.Pending || t.Status == transaction.Failed {
 		return
 	}
-	if !t.Volume.IsZero() {
-		own := d[t.AffiliateID]
-		own.volume = own.volume.Add(t.Volume)
-		d[t.AffiliateID] = own
-	}
+	own := account{t.AffiliateID, partition.Of(t.CreatedAt), t.CustomerID}
+	sum := d[own]
+	sum.transactions++
+	sum.volume = sum.volume.Add(t.Volume)
+	d[own] = sum
 	for _, l := range lines {
-		d.earn(l.AffiliateID, l.FinalAmount)
-	}
-}
-
-func (d deltas) earn(id uuid.UUID, amount decimal.Decimal) {
-	earned := d[id]
-	earned.commissions = earned.commissions.Add(amount)
-	d[id] = earned
-}
-
-// tell notes whose balance changes.
-func (d deltas) tell(tx pg.DB) {
-	for id, d := range d {
-		if !d.commissions.IsZero() {
-			pg.Changed(tx, commission.BalanceChanged, id)
+		if l.AffiliateID == t.AffiliateID { // a row that there is already
+			d.pay(own, l.FinalAmount)
+		} else {
+			d.earn(l)
 		}
 	}
 }
 
-// ids are in order, so that the same batch is always written the same way.
-func (d deltas) ids() []uuid.UUID {
-	return slices.SortedFunc(maps.Keys(d), func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) })
+// earn adds what a line pays, lose takes it back.
+func (d deltas) earn(l commission.Commission) { d.pay(paid(l), l.FinalAmount) }
+func (d deltas) lose(l commission.Commission) { d.pay(paid(l), l.FinalAmount.Neg()) }
+
+func (d deltas) pay(to account, amount decimal.Decimal) {
+	sum := d[to]
+	sum.commissions = sum.commissions.Add(amount)
+	d[to] = sum
 }
 
-func (d deltas) queue(b *pgx.Batch) {
+// paid is the account of a line, whose month is its transaction's.
+func paid(l commission.Commission) account {
+	return account{affiliate: l.AffiliateID, month: partition.Of(l.CreatedAt)}
+}
+
+// tell notes whose balance changes.
+func (d deltas) tell(tx pg.DB) {
+	told := make(map[uuid.UUID]bool, len(d))
+	for to, sum := range d {
+		if !sum.commissions.IsZero() && !told[to.affiliate] {
+			told[to.affiliate] = true
+			pg.Changed(tx, commission.BalanceChanged, to.affiliate)
+		}
+	}
+}
+
+// accounts are in order, so that the same batch is always written the same way.
+func (d deltas) accounts() []account {
+	return slices.SortedFunc(maps.Keys(d), func(a, b account) int {
+		return cmp.Or(bytes.Compare(a.affiliate[:], b.affiliate[:]), a.month.Compare(b.month), cmp.Compare(a.customer, b.customer))
+	})
+}
+
+var deltaColumns = []string{"affiliate_id", "month", "transactions", "volume", "commissions", "customer_id"}
+
+func (d deltas) row(a account) []any {
+	own := d[a]
+	return []any{
+		pg.ID(a.affiliate), pgtype.Date{Time: a.month, Valid: true}, own.transactions,
+		pg.Numeric(own.volume), pg.Numeric(own.commissions), pgtype.Text{String: a.customer, Valid: a.customer != ""},
+	}
+}
+
+func (d deltas) queue(b *pgx.Batch) error {
 	if len(d) == 0 {
-		return
+		return nil
 	}
-	ids := d.ids()
-	volumes, commissions := make([]pgtype.Numeric, len(ids)), make([]pgtype.Numeric, len(ids))
-	for i, id := range ids {
-		volumes[i], commissions[i] = pg.Numeric(d[id].volume), pg.Numeric(d[id].commissions)
+	accounts := d.accounts()
+	columns, err := pg.Columns(len(deltaColumns), len(accounts), func(i int) ([]any, error) { return d.row(accounts[i]), nil })
+	if err == nil {
+		b.Queue(insertDeltas, columns...)
 	}
-	b.Queue(insertDeltas, ids, volumes, commissions)
+	return err
+}
+
+func (d deltas) send(ctx context.Context, tx pg.DB) error {
+	d.tell(tx)
+	var b pgx.Batch
+	if err := d.queue(&b); err != nil {
+		return err
+	}
+	return pg.Send(ctx, tx, &b)
 }
 
 func (d deltas) copy(ctx context.Context, tx pg.DB) error {
-	ids := d.ids()
-	_, err := tx.CopyFrom(ctx, pg.Table(tx, "affiliate_deltas"), []string{"affiliate_id", "volume", "commissions"},
-		pgx.CopyFromSlice(len(ids), func(i int) ([]any, error) {
-			return []any{pg.ID(ids[i]), pg.Numeric(d[ids[i]].volume), pg.Numeric(d[ids[i]].commissions)}, nil
-		}))
+	accounts := d.accounts()
+	_, err := tx.CopyFrom(ctx, pg.Table(tx, "affiliate_deltas"), deltaColumns,
+		pgx.CopyFromSlice(len(accounts), func(i int) ([]any, error) { return d.row(accounts[i]), nil }))
 	return err
 }

@@ -6,20 +6,26 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/fature/fature/internal/pg"
 )
 
-// Fold adds what recording appended to the totals of the affiliates, and tells
-// how many entries it took; 0 is none left. Run does it by itself, seldom and in
-// lots of up to 200,000, each in a transaction of its own: it costs by the
-// affiliates it touches, and a large lot names each of them once.
+// Fold adds what recording appended to the totals of the affiliates and to
+// their statistics, month by month, and tells how many entries it took; 0 is
+// none left. Run does it by itself, seldom and in lots of up to 200,000, each in
+// a transaction of its own: it costs by the affiliates and customers it touches,
+// and a large lot names each of them once. One folds at a time; whoever else
+// does waits, and recording never.
 func (p *Program) Fold(ctx context.Context) (int64, error) {
 	var folded int64
 	for {
 		var n int64
 		err := pg.InTx(ctx, p.db, func(tx pg.DB) error {
-			return tx.QueryRow(ctx, foldDeltas, foldLot).Scan(&n)
+			var b pgx.Batch
+			b.Queue(lockFold)
+			b.Queue(foldDeltas, foldLot).QueryRow(func(row pgx.Row) error { return row.Scan(&n) })
+			return pg.Send(ctx, tx, &b)
 		})
 		folded += n
 		if err != nil || n < foldLot {

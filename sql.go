@@ -1,30 +1,67 @@
 package fature
 
-// The SQL of affiliate_deltas and leases, and of what spans packages.
+// The SQL of affiliate_deltas, leases and settings, and of what spans packages.
 const (
 	insertDeltas = `
-		insert into fature.affiliate_deltas (affiliate_id, volume, commissions)
-		select * from unnest($1::uuid[], $2::numeric[], $3::numeric[])`
+		insert into fature.affiliate_deltas (affiliate_id, month, transactions, volume, commissions, customer_id)
+		select * from unnest($1::uuid[], $2::date[], $3::integer[], $4::numeric[], $5::numeric[], $6::text[])`
 
-	// Takes a lot of deltas that nobody else is folding. The affiliates are
-	// locked in the order of their ids before they are changed: UPDATE … FROM
-	// promises no order.
+	// Held by whoever folds or repairs until its transaction ends: one at a
+	// time, and what comes after it in the transaction sees what went before.
+	lockFold = `select from fature.fold for no key update`
+
+	// Takes a lot of deltas. The affiliates are locked in the order of their ids
+	// before they are changed: UPDATE … FROM promises no order. A customer counts
+	// in the month of its first transaction with the affiliate; where an earlier
+	// one comes later, it moves. A lot that is not full was all that there is:
+	// what was committed before this statement began is folded.
 	foldDeltas = `
-		with gone as (
+		with gone as materialized (
 			delete from fature.affiliate_deltas
-			where ctid = any(array(select ctid from fature.affiliate_deltas limit $1 for update skip locked))
-			returning affiliate_id, volume, commissions
-		), sums as (
-			select affiliate_id, sum(volume) as volume, sum(commissions) as commissions, count(*) as n
-			from gone group by affiliate_id
+			where ctid = any(array(select ctid from fature.affiliate_deltas limit $1))
+			returning affiliate_id, month, transactions, volume, commissions, customer_id
+		), sums as materialized (
+			select affiliate_id, month, sum(transactions) as transactions, sum(volume) as volume, sum(commissions) as commissions, count(*) as n
+			from gone group by affiliate_id, month
 		), locked as materialized (
 			select a.id, s.volume, s.commissions
-			from fature.affiliates a join sums s on s.affiliate_id = a.id order by a.id for no key update of a
+			from fature.affiliates a
+			join (select affiliate_id, sum(volume) as volume, sum(commissions) as commissions from sums group by affiliate_id) s
+				on s.affiliate_id = a.id
+			order by a.id for no key update of a
 		), changed as (
 			update fature.affiliates a
 			set lifetime_volume = a.lifetime_volume + l.volume,
 				lifetime_commissions = a.lifetime_commissions + l.commissions, updated_at = now()
 			from locked l where a.id = l.id
+		), seen as materialized (
+			select g.affiliate_id, g.customer_id, g.month, c.month as was
+			from (select affiliate_id, customer_id, min(month) as month from gone where customer_id is not null group by 1, 2) g
+			left join fature.affiliate_customers c on (c.affiliate_id, c.customer_id) = (g.affiliate_id, g.customer_id)
+		), met as (
+			insert into fature.affiliate_customers (affiliate_id, customer_id, month)
+			select affiliate_id, customer_id, month from seen where was is null order by affiliate_id, customer_id
+		), moved as (
+			update fature.affiliate_customers c set month = s.month
+			from seen s where (c.affiliate_id, c.customer_id) = (s.affiliate_id, s.customer_id) and s.month < s.was
+		), counts as (
+			select affiliate_id, month, 1 as n from seen where was is null or month < was
+			union all
+			select affiliate_id, was, -1 from seen where month < was
+		), rolled as (
+			insert into fature.affiliate_rollups as r (affiliate_id, month, transactions, customers, volume, commissions)
+			select affiliate_id, month, sum(transactions), sum(customers), sum(volume), sum(commissions)
+			from (
+				select affiliate_id, month, transactions, 0 as customers, volume, commissions from sums
+				union all
+				select affiliate_id, month, 0, n, 0, 0 from counts) s
+			group by affiliate_id, month order by affiliate_id, month
+			on conflict (affiliate_id, month) do update set
+				transactions = r.transactions + excluded.transactions, customers = r.customers + excluded.customers,
+				volume = r.volume + excluded.volume, commissions = r.commissions + excluded.commissions
+		), whole as (
+			update fature.fold set as_of = statement_timestamp()
+			where (select coalesce(sum(n), 0) from sums) < $1
 		)
 		select coalesce(sum(n), 0)::bigint from sums`
 
@@ -47,22 +84,124 @@ const (
 	refreshStats = `select fature.refresh_affiliate_stats()`
 )
 
-// The invariants that span packages; each query finds what breaks one.
+// Where the totals and months differ from what they are to be: from the sums of
+// transactions and lines, less what is still to be folded. Recording changes
+// neither side, for it writes both at once. Each is asked of all affiliates, or
+// of some, for whom the condition reaches the indexes.
 const (
-	// What is folded and what is still to be folded are the sums.
-	checkTotals = `
-		with v as (
-			select affiliate_id, sum(volume) as s from fature.transactions
-			where status in ('processed', 'reversed') group by affiliate_id
-		), c as (
-			select affiliate_id, sum(final_amount) as s from fature.commissions where status <> 'void' group by affiliate_id
-		), d as (
-			select affiliate_id, sum(volume) as v, sum(commissions) as c from fature.affiliate_deltas group by affiliate_id
+	// What an affiliate's months should hold, customer by customer.
+	foldedFacts = `
+		select affiliate_id, date_trunc('month', created_at at time zone 'UTC')::date as month, customer_id,
+			count(*) as transactions, sum(volume) as volume, 0 as commissions
+		from fature.transactions where status in ('processed', 'reversed') group by 1, 2, 3
+		union all
+		select affiliate_id, date_trunc('month', created_at at time zone 'UTC')::date, null, 0, 0, sum(final_amount)
+		from fature.commissions where status <> 'void' group by 1, 2
+		union all
+		select affiliate_id, month, customer_id, -transactions, -volume, -commissions from fature.affiliate_deltas`
+
+	// Its customers, with the month in which each counts.
+	foldedCustomers = `
+		select affiliate_id, customer_id, min(month) as month
+		from (
+			select affiliate_id, customer_id, month from (` + foldedFacts + `) f
+			where customer_id is not null group by 1, 2, 3 having sum(transactions) > 0) f
+		group by affiliate_id, customer_id`
+
+	lifetimeDifferences = `
+		select affiliate_id, null::date as month, null as customer_id, field, was, "is"
+		from (
+			select affiliate_id, sum(volume_was) as volume_was, sum(volume_is) as volume_is,
+				sum(commissions_was) as commissions_was, sum(commissions_is) as commissions_is
+			from (
+				select affiliate_id, 0 as volume_was, volume as volume_is, 0 as commissions_was, commissions as commissions_is
+				from (` + foldedFacts + `) f
+				union all
+				select id, lifetime_volume, 0, lifetime_commissions, 0 from fature.affiliates) s
+			group by affiliate_id) s
+		cross join lateral (values
+			('lifetime_volume', volume_was, volume_is), ('lifetime_commissions', commissions_was, commissions_is)) v (field, was, "is")
+		where was <> "is"`
+
+	monthDifferences = `
+		select affiliate_id, month, null as customer_id, field, was, "is"
+		from (
+			select affiliate_id, month, sum(t0) as t0, sum(t1) as t1, sum(n0) as n0, sum(n1) as n1,
+				sum(v0) as v0, sum(v1) as v1, sum(c0) as c0, sum(c1) as c1
+			from (
+				select affiliate_id, month, 0 as t0, transactions as t1, 0 as n0, 0 as n1, 0 as v0, volume as v1, 0 as c0, commissions as c1
+				from (` + foldedFacts + `) f
+				union all
+				select affiliate_id, month, 0, 0, 0, 1, 0, 0, 0, 0 from (` + foldedCustomers + `) f
+				union all
+				select affiliate_id, month, transactions, 0, customers, 0, volume, 0, commissions, 0 from fature.affiliate_rollups) s
+			group by affiliate_id, month) s
+		cross join lateral (values
+			('transactions', t0, t1), ('customers', n0, n1), ('volume', v0, v1), ('commissions', c0, c1)) v (field, was, "is")
+		where was <> "is"`
+
+	// A customer in the wrong month is one too many there, and missing here.
+	customerDifferences = `
+		select affiliate_id, v.month, customer_id, 'customer' as field, v.was, v."is"
+		from (
+			select affiliate_id, customer_id, max(month_was) as month_was, max(month_is) as month_is
+			from (
+				select affiliate_id, customer_id, null::date as month_was, month as month_is from (` + foldedCustomers + `) f
+				union all
+				select affiliate_id, customer_id, month, null from fature.affiliate_customers) s
+			group by affiliate_id, customer_id) s
+		cross join lateral (values (month_was, 1, 0), (month_is, 0, 1)) v (month, was, "is")
+		where month_was is distinct from month_is and v.month is not null`
+
+	allDifferences = lifetimeDifferences + ` union all ` + monthDifferences + ` union all ` + customerDifferences
+
+	selectDiffering = `select distinct affiliate_id from (` + allDifferences + `) d order by 1`
+
+	// Repairs those of some affiliates, while nobody folds, and tells what they
+	// were.
+	repairDifferences = `
+		with d as materialized (
+			select affiliate_id, month, customer_id, field, was::numeric, "is"::numeric from (` + allDifferences + `) d where affiliate_id = any($1)
+		), locked as materialized (
+			select id from fature.affiliates where id in (select affiliate_id from d where month is null) order by id for no key update
+		), totals as (
+			update fature.affiliates a
+			set lifetime_volume = a.lifetime_volume + s.volume,
+				lifetime_commissions = a.lifetime_commissions + s.commissions, updated_at = now()
+			from (
+				select affiliate_id, coalesce(sum("is" - was) filter (where field = 'lifetime_volume'), 0) as volume,
+					coalesce(sum("is" - was) filter (where field = 'lifetime_commissions'), 0) as commissions
+				from d join locked on locked.id = d.affiliate_id where month is null group by affiliate_id) s
+			where a.id = s.affiliate_id
+		), months as (
+			insert into fature.affiliate_rollups as r (affiliate_id, month, transactions, customers, volume, commissions)
+			select affiliate_id, month,
+				coalesce(sum("is" - was) filter (where field = 'transactions'), 0), coalesce(sum("is" - was) filter (where field = 'customers'), 0),
+				coalesce(sum("is" - was) filter (where field = 'volume'), 0), coalesce(sum("is" - was) filter (where field = 'commissions'), 0)
+			from d where month is not null and customer_id is null group by affiliate_id, month
+			on conflict (affiliate_id, month) do update set
+				transactions = r.transactions + excluded.transactions, customers = r.customers + excluded.customers,
+				volume = r.volume + excluded.volume, commissions = r.commissions + excluded.commissions
+		), gone as (
+			delete from fature.affiliate_customers c
+			using (select affiliate_id, customer_id from d where customer_id is not null group by 1, 2 having sum("is") = 0) s
+			where (c.affiliate_id, c.customer_id) = (s.affiliate_id, s.customer_id)
+		), customers as (
+			insert into fature.affiliate_customers (affiliate_id, customer_id, month)
+			select affiliate_id, customer_id, month from d where customer_id is not null and "is" = 1
+			on conflict (affiliate_id, customer_id) do update set month = excluded.month
 		)
-		select a.id from fature.affiliates a
-		left join v on v.affiliate_id = a.id left join c on c.affiliate_id = a.id left join d on d.affiliate_id = a.id
-		where a.lifetime_volume + coalesce(d.v, 0) <> coalesce(v.s, 0)
-			or a.lifetime_commissions + coalesce(d.c, 0) <> coalesce(c.s, 0)`
+		select affiliate_id, month, coalesce(customer_id, '') as customer_id, field, was, "is" from d
+		order by affiliate_id, month nulls first, field, customer_id, "is"`
+)
+
+// The other invariants that span packages; each query finds what breaks one.
+const (
+	checkTotals = `select affiliate_id from (` + lifetimeDifferences + `) d`
+
+	checkRollups = `select affiliate_id || ' ' || month || ' ' || field from (` + monthDifferences + `) d`
+
+	checkCustomers = `select affiliate_id || ' ' || customer_id from (` + customerDifferences + `) d`
 
 	checkMonths = `
 		select partition_name from (
@@ -130,4 +269,113 @@ const (
 		select coalesce(r.record_id, s.record_id) from rows r full join seen s using (table_name, record_id)
 		where (s.n is distinct from 1 or r.record_id is null)
 			and not exists (select from fature.audit_policy p where p.table_name = coalesce(r.table_name, s.table_name) and p.mode = 'off')`
+)
+
+// The reports over a range of time, from $1 to $2.
+const (
+	// $3 are where the days begin, in order, and $4 their names.
+	reportDaily = `
+		with days as (
+			select * from unnest($4::text[]) with ordinality as d (day, n)
+		), t as (
+			select width_bucket(created_at, $3::timestamptz[]) as n, count(*) as transactions, count(distinct affiliate_id) as affiliates,
+				count(distinct customer_id) as customers, sum(volume) as volume
+			from fature.transactions
+			where created_at >= $1 and created_at < $2 and status in ('processed', 'reversed') group by 1
+		), c as (
+			select width_bucket(created_at, $3::timestamptz[]) as n, sum(final_amount) as commissions
+			from fature.commissions where created_at >= $1 and created_at < $2 and status <> 'void' group by 1
+		)
+		select day, coalesce(transactions, 0) as transactions, coalesce(affiliates, 0) as active_affiliates,
+			coalesce(customers, 0) as unique_customers, coalesce(volume, 0)::numeric(20,2) as total_volume,
+			coalesce(commissions, 0)::numeric(20,2) as total_commissions
+		from days left join t using (n) left join c using (n)
+		order by n`
+
+	// $3 are where the months begin, in order, and $4 their names.
+	reportCohorts = `
+		with months as (
+			select * from unnest($4::text[]) with ordinality as m (month, n)
+		), who as materialized (
+			select id, width_bucket(attributed_at, $3::timestamptz[])::bigint as n
+			from fature.customers where attributed_at >= $1 and attributed_at < $2
+		), came as (
+			select n, count(*) as customers from who group by n
+		), did as (
+			select w.n, width_bucket(t.created_at, $3::timestamptz[]) - w.n as later, count(distinct t.customer_id) as customers,
+				count(*) as transactions, sum(t.volume) as volume
+			from who w join fature.transactions t on t.customer_id = w.id
+			where t.created_at >= $1 and t.created_at < $2 and t.status in ('processed', 'reversed') group by 1, 2
+		)
+		select m.month, coalesce(came.customers, 0) as customers, (l.n - m.n)::integer as later,
+			coalesce(did.customers, 0) as active_customers, coalesce(did.transactions, 0) as transactions,
+			coalesce(did.volume, 0)::numeric(20,2) as total_volume
+		from months m join months l on l.n >= m.n
+		left join came on came.n = m.n
+		left join did on did.n = m.n and did.later = l.n - m.n
+		order by m.n, l.n`
+
+	reportCommissions = `
+		select coalesce(p.name, '') as plan, coalesce(p.version, 0) as version, c.rule, c.lines, c.base, c.amount, c.reversed, c.amount - c.reversed as net
+		from (
+			select plan_id, rule, count(*) filter (where kind <> 'reversal') as lines,
+				coalesce(sum(base_amount) filter (where kind <> 'reversal'), 0)::numeric(20,2) as base,
+				coalesce(sum(final_amount) filter (where kind <> 'reversal'), 0)::numeric(20,2) as amount,
+				-coalesce(sum(final_amount) filter (where kind = 'reversal'), 0)::numeric(20,2) as reversed
+			from fature.commissions
+			where created_at >= $1 and created_at < $2 and status <> 'void'
+			group by plan_id, rule) c
+		left join fature.commission_plans p on p.id = c.plan_id
+		order by plan, version, rule`
+
+	reportTopAffiliates = `
+		with top as materialized (
+			select rank() over (order by sum(volume) desc) as rank, affiliate_id, count(*) as transactions,
+				count(distinct customer_id) as customers, sum(volume) as volume
+			from fature.transactions
+			where created_at >= $1 and created_at < $2 and status in ('processed', 'reversed')
+			group by affiliate_id
+			order by sum(volume) desc, affiliate_id limit $3
+		)
+		select t.rank, t.affiliate_id, a.referral_code, u.name, t.transactions, t.customers as unique_customers,
+			t.volume::numeric(20,2) as total_volume, coalesce(c.amount, 0)::numeric(20,2) as total_commissions
+		from top t
+		join fature.affiliates a on a.id = t.affiliate_id
+		join fature.users u on u.id = a.user_id
+		cross join lateral (
+			select sum(final_amount) as amount from fature.commissions c
+			where c.affiliate_id = t.affiliate_id and created_at >= $1 and created_at < $2 and status <> 'void') c
+		order by t.rank, t.affiliate_id`
+
+	// Of a transaction that does not say its product, the one that it takes back
+	// is asked, by its key.
+	reportTopProducts = `
+		with t as materialized (
+			select t.customer_id, t.volume, coalesce(fature.scalar(t.metadata -> 'product'), (
+				select fature.scalar(o.metadata -> 'product') from fature.transactions o
+				where o.id = t.reverses_id and o.created_at = t.reverses_at)) as product
+			from fature.transactions t
+			where t.created_at >= $1 and t.created_at < $2 and t.status in ('processed', 'reversed')
+		)
+		select rank() over (order by sum(volume) desc) as rank, product, count(*) as transactions,
+			count(distinct customer_id) as unique_customers, sum(volume)::numeric(20,2) as total_volume
+		from t where product is not null
+		group by product
+		order by sum(volume) desc, product collate "C" limit $3`
+)
+
+// Settings.
+const (
+	selectSetting = `select name, value, updated_at from fature.settings where name = $1`
+
+	upsertSetting = `
+		insert into fature.settings as s (id, name, value) values ($1, $2, $3)
+		on conflict (name) do update set value = excluded.value, updated_at = now()
+			where s.value <> excluded.value`
+
+	deleteSetting = `delete from fature.settings where name = $1`
+
+	listSettings = `
+		select name, value, updated_at from fature.settings
+		where name collate "C" > $1 order by name collate "C" limit $2`
 )

@@ -33,8 +33,8 @@ func (r Report) OK() bool { return len(r.Findings) == 0 }
 
 // Verify checks the invariants of the programme: that the tree is a tree and
 // its closure exact, that every key has its event and every event its lines,
-// that each line is what its own calculation gives, that the totals equal the
-// lines, and that the audit saw every change once. It reads everything, in one
+// that each line is what its own calculation gives, that the totals and
+// statistics equal the lines, and that the audit saw every change once. It reads everything, in one
 // snapshot: a job for the night, or for after a restore. It needs a
 // transaction of its own: ErrInvalid under WithTx.
 func (p *Program) Verify(ctx context.Context) (Report, error) {
@@ -94,6 +94,8 @@ func (r *Report) add(i Invariant, misfits []commission.Misfit) {
 func ownChecks() []verify.Check {
 	return []verify.Check{
 		{Name: "B1", Meaning: "the totals of an affiliate are its transactions and lines", SQL: checkTotals},
+		{Name: "B2", Meaning: "the months of an affiliate are its transactions, lines and new customers", SQL: checkRollups},
+		{Name: "B3", Meaning: "the customers of an affiliate are counted once, from their first month", SQL: checkCustomers},
 		{Name: "X1", Meaning: "partitions are whole UTC months, well named, without a gap", SQL: checkMonths},
 		{Name: "X2", Meaning: "no partition is half detached or takes what has no month, and no index is invalid", SQL: checkWhole},
 		{Name: "X3", Meaning: "every partition has the triggers of its table, enabled", SQL: checkTriggers},

@@ -193,6 +193,21 @@ var corruptions = []struct{ finds, what, sql string }{
 
 	{"B1", "a total is a cent off", `update fature.affiliates set lifetime_commissions = lifetime_commissions + 0.01 where referral_code = 'duda' returning id`},
 	{"B1", "a delta was lost", `delete from fature.affiliate_deltas where affiliate_id = pg_temp.of('duda') returning affiliate_id`},
+	{"B2", "a month is a cent off", `
+		update fature.affiliate_rollups set volume = volume + 0.01 where affiliate_id = pg_temp.of('caio') returning affiliate_id || ' ' || month || ' volume'`},
+	{"B2", "a transaction was folded twice", `
+		update fature.affiliate_rollups set transactions = transactions + 1 where affiliate_id = pg_temp.of('caio') returning affiliate_id || ' ' || month || ' transactions'`},
+	{"B2", "a month is gone", `delete from fature.affiliate_rollups where affiliate_id = pg_temp.of('caio') returning affiliate_id || ' ' || month`},
+	{"B2", "a delta is of another month", `
+		update fature.affiliate_deltas set month = '2021-02-01' where affiliate_id = pg_temp.of('duda') returning affiliate_id || ' 2021-02-01'`},
+	{"B2", "a customer was counted twice", `
+		update fature.affiliate_rollups set customers = customers + 1 where affiliate_id = pg_temp.of('caio') returning affiliate_id || ' ' || month || ' customers'`},
+	{"B3", "a customer was not counted", `
+		delete from fature.affiliate_customers where affiliate_id = pg_temp.of('caio') and customer_id = 'c1' returning affiliate_id || ' c1'`},
+	{"B3", "a customer was counted for a stranger", `
+		insert into fature.affiliate_customers values (pg_temp.of('eva'), 'c2', '2025-06-01') returning affiliate_id || ' c2'`},
+	{"B3", "a customer was counted in another month", `
+		update fature.affiliate_customers set month = '2021-02-01' where customer_id = 'c1' returning affiliate_id || ' c1'`},
 	{"X1", "a month begins at local midnight", `
 		create table fature.transactions_2021_02 partition of fature.transactions for values from ('2021-02-01 03:00+00') to ('2021-03-01 03:00+00');
 		select 'transactions_2021_02'`},

@@ -183,3 +183,61 @@ const (
 			order by o.from_at desc limit 1) o
 		order by d.n`
 )
+
+// Statistics: affiliate_rollups, affiliate_customers and fold, which
+// fature.Program.Fold brings up to date.
+const (
+	selectStats = `
+		select a.id as affiliate_id, f.as_of, r.*,
+			(select count(*) from fature.affiliates c where c.parent_id = a.id) as direct_referrals,
+			(select count(*) - 1 from fature.affiliate_hierarchy h where h.ancestor_id = a.id) as team_size
+		from fature.affiliates a
+		cross join fature.fold f
+		cross join lateral (
+			select coalesce(sum(transactions), 0)::bigint as transactions, coalesce(sum(customers), 0)::bigint as unique_customers,
+				coalesce(sum(volume), 0)::numeric(20,2) as total_volume, coalesce(sum(commissions), 0)::numeric(20,2) as total_commissions
+			from fature.affiliate_rollups where affiliate_id = a.id) r
+		where a.id = $1`
+
+	selectMonths = `
+		select month, transactions, customers as unique_customers,
+			volume as total_volume, commissions as total_commissions
+		from fature.affiliate_rollups
+		where affiliate_id = $1 and month between coalesce($2::date, '-infinity') and coalesce($3::date, 'infinity')
+			and (transactions, customers, volume, commissions) <> (0, 0, 0, 0)
+		order by month`
+
+	// Of each customer it is asked once for which parts of the team it counts.
+	selectTeam = `
+		with levels as materialized (
+			select level, sum(members) as members, sum(transactions) as transactions, sum(volume) as volume, sum(commissions) as commissions
+			from (
+				select level_difference as level, count(*) as members, 0 as transactions, 0 as volume, 0 as commissions
+				from fature.affiliate_hierarchy where ancestor_id = $1 group by 1
+				union all
+				select h.level_difference, 0, sum(r.transactions), sum(r.volume), sum(r.commissions)
+				from fature.affiliate_hierarchy h
+				join fature.affiliate_rollups r on r.affiliate_id = h.descendant_id
+				where h.ancestor_id = $1 group by 1) l
+			group by level
+		), customers as materialized (
+			select count(*) filter (where first = 0) as own, count(*) filter (where direct) as direct,
+				count(*) filter (where last > 0) as downline, count(*) as team
+			from (
+				select min(h.level_difference) as first, bool_or(h.level_difference = 1) as direct, max(h.level_difference) as last
+				from fature.affiliate_hierarchy h
+				join fature.affiliate_customers c on c.affiliate_id = h.descendant_id
+				where h.ancestor_id = $1 group by c.customer_id) c
+		)
+		select p.part, f.as_of, p.unique_customers, coalesce(sum(l.members), 0)::bigint as members,
+			coalesce(sum(l.transactions), 0)::bigint as transactions,
+			coalesce(sum(l.volume), 0)::numeric(20,2) as total_volume,
+			coalesce(sum(l.commissions), 0)::numeric(20,2) as total_commissions
+		from customers c
+		cross join fature.fold f
+		cross join lateral (values ('own', 0, 0, c.own), ('direct', 1, 1, c.direct), ('downline', 1, null, c.downline), ('team', 0, null, c.team))
+			as p (part, low, high, unique_customers)
+		left join levels l on l.level >= p.low and l.level <= coalesce(p.high, l.level)
+		where exists (select from levels)
+		group by p.part, p.unique_customers, f.as_of`
+)

@@ -113,6 +113,24 @@ func TestTheApplicationsRole(t *testing.T) {
 	require.NoError(t, err)
 	_, err = app.Exec(ctx, "select guarded.refresh_affiliate_stats()")
 	require.NoError(t, err)
+	stats, err := p.Statistics.Get(ctx, people[2].ID)
+	require.NoError(t, err)
+	require.EqualValues(t, 60, stats.Transactions)
+	for _, sql := range []string{
+		"update guarded.affiliate_rollups set customers = 7", "update guarded.affiliates set lifetime_volume = 7",
+		"insert into guarded.affiliate_customers select id, 'nobody', '2020-01-01' from guarded.affiliates",
+	} {
+		_, err = pool.Exec(ctx, sql)
+		require.NoError(t, err)
+	}
+	repaired, err := p.RebuildStats(ctx)
+	require.NoError(t, err)
+	require.Positive(t, repaired.Count)
+	_, err = p.Reports.TopProducts(ctx, time.Now().AddDate(-1, 0, 0), time.Now(), 10)
+	require.NoError(t, err)
+	require.NoError(t, p.Settings.Set(ctx, "x", 1))
+	require.NoError(t, p.Settings.Set(ctx, "x", 2))
+	require.NoError(t, p.Settings.Delete(ctx, "x"))
 	require.NoError(t, p.EnsureMonths(ctx, time.Now().AddDate(-3, 0, 0), time.Now().AddDate(-3, 0, 0)))
 	report, err := p.Verify(ctx)
 	require.NoError(t, err)
@@ -133,6 +151,9 @@ func TestTheApplicationsRole(t *testing.T) {
 		"delete from guarded.users",
 		"truncate guarded.transactions",
 		"truncate guarded.affiliate_deltas",
+		"delete from guarded.affiliate_rollups",
+		"insert into guarded.fold (as_of) values (now())",
+		"update guarded.settings set name = 'y'",
 		"insert into guarded.data_audit (table_name, record_id, operation) values ('x', 'x', 'INSERT')",
 		"update guarded.data_audit set changed_by = 'nobody'",
 		"delete from guarded.audit_personal",
