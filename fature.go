@@ -28,6 +28,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/fature/fature/affiliate"
+	"github.com/fature/fature/affiliate/session"
 	"github.com/fature/fature/commission"
 	"github.com/fature/fature/hierarchy"
 	"github.com/fature/fature/internal/fault"
@@ -52,6 +53,8 @@ type Config struct {
 	SelfReferral SelfReferral
 	// MaxDepth is the deepest level of the tree. Defaults to 255.
 	MaxDepth int
+	// Sessions say how users are let in.
+	Sessions session.Options
 	// Logger is told of background work and of retries. Defaults to silence.
 	Logger *slog.Logger
 	// Clock tells the time of events that do not say theirs. Defaults to
@@ -71,6 +74,7 @@ func (c Config) Validate() error {
 	}
 	check.That(c.SelfReferral.valid(), "SelfReferral", "%.40q is not block, hold or allow", string(c.SelfReferral))
 	check.That(c.MaxDepth >= 0, "MaxDepth", "is negative")
+	check.Err("Sessions", c.Sessions.Validate())
 	return check.Done()
 }
 
@@ -86,6 +90,7 @@ func checkCurrency(code string) error {
 // Program is one affiliate programme. It is safe for concurrent use.
 type Program struct {
 	Users        *affiliate.Users
+	Sessions     *session.Store
 	Affiliates   *affiliate.Store
 	Customers    *affiliate.Customers
 	Hierarchy    *hierarchy.Store
@@ -128,6 +133,10 @@ func New(ctx context.Context, c Config) (*Program, error) {
 	}
 	p.Hierarchy = hierarchy.New(db, hierarchy.Options{MaxDepth: c.MaxDepth})
 	p.Users, p.Customers = affiliate.NewUsers(db), affiliate.NewCustomers(db)
+	var err error
+	if p.Sessions, err = session.New(p.Users, db, nil, c.Sessions); err != nil { // nil until there is a Config.Redis
+		return nil, fmt.Errorf("fature: %w", err)
+	}
 	p.Affiliates = affiliate.New(db, p.Hierarchy)
 	p.Transactions = transaction.New(db)
 	p.Plans, p.Commissions, p.Statements = commission.NewPlans(db, c.Currency), commission.New(db), commission.NewStatements(db)
@@ -198,6 +207,7 @@ func (p *Program) Close() {
 func (p *Program) WithTx(tx pgx.Tx) *Program {
 	c := *p
 	c.db, c.owned = pg.Bind(p.db, tx), nil
+	c.Sessions = p.Sessions.WithTx(tx)
 	c.Users, c.Affiliates, c.Customers = p.Users.WithTx(tx), p.Affiliates.WithTx(tx), p.Customers.WithTx(tx)
 	c.Hierarchy, c.Transactions = p.Hierarchy.WithTx(tx), p.Transactions.WithTx(tx)
 	c.Plans, c.Commissions, c.Statements = p.Plans.WithTx(tx), p.Commissions.WithTx(tx), p.Statements.WithTx(tx)

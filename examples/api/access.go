@@ -9,6 +9,7 @@ import (
 
 	"github.com/fature/fature"
 	"github.com/fature/fature/affiliate"
+	"github.com/fature/fature/affiliate/session"
 	"github.com/fature/fature/commission"
 	"github.com/fature/fature/hierarchy"
 )
@@ -28,6 +29,7 @@ var (
 // caller is who asks; the zero caller is nobody.
 type caller struct {
 	user      affiliate.User
+	session   uuid.UUID
 	affiliate uuid.UUID // zero where the user is none
 }
 
@@ -37,25 +39,23 @@ func (who caller) readsAll() bool { return slices.Contains(staff, who.user.Role)
 // identify finds who a token belongs to, as the user is now: who is suspended
 // is out at once.
 func (a *api) identify(c *call) (caller, error) {
-	id, ok := a.sessions.user(tokenOf(c.Request), a.now())
-	if !ok {
-		return caller{}, errNoToken
-	}
-	user, err := a.program.Users.Get(c.Context(), id)
+	in, err := a.program.Sessions.Get(c.Context(), tokenOf(c.Request))
 	switch {
-	case errors.Is(err, affiliate.ErrUserNotFound), err == nil && user.Status != affiliate.Active:
+	case errors.Is(err, session.ErrNotFound):
 		return caller{}, errNoToken
 	case err != nil:
 		return caller{}, err
 	}
-	if user.Role != affiliate.RoleAffiliate {
-		return caller{user: user}, nil
+	who := caller{user: in.User, session: in.ID}
+	if who.user.Role != affiliate.RoleAffiliate {
+		return who, nil
 	}
-	own, err := a.program.Affiliates.GetByUser(c.Context(), id)
+	own, err := a.program.Affiliates.GetByUser(c.Context(), who.user.ID)
 	if err != nil && !errors.Is(err, affiliate.ErrNotFound) {
 		return caller{}, err
 	}
-	return caller{user, own.ID}, nil
+	who.affiliate = own.ID
+	return who, nil
 }
 
 // admit lets a caller through to a route of its role.
