@@ -123,7 +123,11 @@ func (l *limits) take(ctx context.Context, a Attempt) (*attempt, error) {
 	if wait > 0 {
 		return nil, &TooManyError{wait}
 	}
-	return t, ctx.Err()
+	if err := ctx.Err(); err != nil {
+		t.forget(ctx)
+		return nil, err
+	}
+	return t, nil
 }
 
 // choose says what an attempt is counted for.

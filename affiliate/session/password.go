@@ -76,7 +76,7 @@ func (p *passwords) fits(ctx context.Context, hash, password string) (bool, erro
 			fits = bcrypt.CompareHashAndPassword([]byte(hash), []byte(password)) == nil
 			rest = rest[:0]
 			// 2^c + (2^c + 2^(c+1) + … + 2^(n-1)) = 2^n
-			for ; cost < p.cost && !fits; cost++ {
+			for ; cost < p.cost; cost++ {
 				rest = append(rest, cost)
 			}
 		}
