@@ -49,13 +49,14 @@ func (r rule) left(c count, now time.Time) time.Duration {
 	return max(0, min(c.clear.Sub(now), r.most()*r.drain))
 }
 
-// wait is how long the next attempt has to wait.
+// wait is how long the next attempt has to wait; not at all where the clock was
+// set back meanwhile, for it could be long until then.
 func (r rule) wait(c count, now time.Time) time.Duration {
 	n := int((r.left(c, now) + r.drain - 1) / r.drain)
-	if n < r.free {
+	if n < r.free || now.Before(c.at) {
 		return 0
 	}
-	return r.waits[min(n-r.free, len(r.waits)-1)] - max(0, now.Sub(c.at))
+	return r.waits[min(n-r.free, len(r.waits)-1)] - now.Sub(c.at)
 }
 
 func (r rule) more(c count, now time.Time) count {

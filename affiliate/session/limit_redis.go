@@ -29,8 +29,8 @@ const limitScript = `
 	local left = math.max(0, math.min(clear - now, most))
 	if ARGV[1] ~= 'give' then
 		local n, wait = math.ceil(left / drain), 0
-		if n >= free then
-			wait = ARGV[4 + math.min(n - free, steps - 1)] - math.max(0, now - at)
+		if n >= free and now >= at then
+			wait = ARGV[4 + math.min(n - free, steps - 1)] - (now - at)
 		end
 		if wait > 0 or ARGV[1] == 'look' then
 			return math.max(0, wait)
