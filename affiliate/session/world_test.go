@@ -28,6 +28,7 @@ type world struct {
 	redis  *cache.Redis // nil for none
 	prefix string       // of its keys
 	tag    string       // of its addresses
+	hash   string       // of secret
 }
 
 // without is a world that has no Redis; with keeps its sessions in one.
@@ -51,6 +52,8 @@ func over(t *testing.T, pool *pgxpool.Pool, r *cache.Redis, o session.Options) *
 	store, err := session.New(w.users, db, r, o)
 	require.NoError(t, err)
 	w.store = store.Cheap()
+	w.hash, err = w.store.Hash(t.Context(), secret)
+	require.NoError(t, err)
 	return w
 }
 
@@ -80,7 +83,7 @@ func (w *world) user(name string) affiliate.User {
 	w.Helper()
 	u, err := w.users.Create(w.Context(), affiliate.UserDraft{Email: w.email(name), Name: name})
 	require.NoError(w, err)
-	require.NoError(w, w.store.SetPassword(w.Context(), u.ID, secret))
+	require.NoError(w, w.users.SetPassword(w.Context(), u.ID, w.hash))
 	return u
 }
 
