@@ -142,7 +142,7 @@ func TestHashingIsBounded(t *testing.T) {
 // of today's cost, a cheaper one of before, or none.
 func TestTimeOfComparing(t *testing.T) {
 	t.Parallel()
-	cost, rounds, within := 6, 15, 2.0
+	cost, rounds, within := 6, 25, 4.0 // loose: other tests run beside it, and a comparison left out is a factor of thousands
 	if os.Getenv("FATURE_LONG") != "" {
 		cost, rounds, within = 10, 50, 1.1
 	}
