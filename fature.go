@@ -30,6 +30,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/fature/fature/affiliate"
+	"github.com/fature/fature/affiliate/session"
 	"github.com/fature/fature/cache"
 	"github.com/fature/fature/commission"
 	"github.com/fature/fature/hierarchy"
@@ -73,6 +74,8 @@ type Config struct {
 	RedisOptions *redis.UniversalOptions
 	// Cache is how values are kept in the process, and waited for.
 	Cache cache.Options
+	// Sessions say how users are let in.
+	Sessions session.Options
 	// Logger is told of background work and of retries. Defaults to silence.
 	Logger *slog.Logger
 	// Clock tells the time of events that do not say theirs. Defaults to
@@ -93,6 +96,7 @@ func (c Config) Validate() error {
 	check.That(c.SelfReferral.valid(), "SelfReferral", "%.40q is not block, hold or allow", string(c.SelfReferral))
 	check.That(c.MaxDepth >= 0, "MaxDepth", "is negative")
 	check.That(c.Redis == nil || c.RedisOptions == nil, "RedisOptions", "is set, and so is Redis: choose one")
+	check.Err("Sessions", c.Sessions.Validate())
 	return check.Done()
 }
 
@@ -108,6 +112,7 @@ func checkCurrency(code string) error {
 // Program is one affiliate programme. It is safe for concurrent use.
 type Program struct {
 	Users        *affiliate.Users
+	Sessions     *session.Store
 	Affiliates   *affiliate.Store
 	Customers    *affiliate.Customers
 	Statistics   *affiliate.Statistics
@@ -159,6 +164,10 @@ func New(ctx context.Context, c Config) (*Program, error) {
 	}
 	p.Hierarchy = hierarchy.New(db, hierarchy.Options{MaxDepth: c.MaxDepth})
 	p.Users, p.Customers = affiliate.NewUsers(db), affiliate.NewCustomers(db)
+	if p.Sessions, err = session.New(p.Users, db, caches.redis, c.Sessions); err != nil {
+		caches.close()
+		return nil, fmt.Errorf("fature: %w", err)
+	}
 	p.Affiliates = affiliate.New(db, p.Hierarchy)
 	p.Transactions = transaction.New(db)
 	p.Plans, p.Commissions, p.Statements = commission.NewPlans(db, c.Currency), commission.New(db, caches.space(cache.Commissions)), commission.NewStatements(db)
@@ -245,6 +254,7 @@ func (p *Program) Close() {
 func (p *Program) WithTx(tx pgx.Tx) *Program {
 	c := *p
 	c.db, c.owned, c.copied = pg.Bind(p.db, tx), nil, true
+	c.Sessions = p.Sessions.WithTx(tx)
 	c.Users, c.Affiliates, c.Customers = p.Users.WithTx(tx), p.Affiliates.WithTx(tx), p.Customers.WithTx(tx)
 	c.Statistics = p.Statistics.WithTx(tx)
 	c.Hierarchy, c.Transactions = p.Hierarchy.WithTx(tx), p.Transactions.WithTx(tx)

@@ -116,6 +116,7 @@ func TestImports(t *testing.T) {
 var owners = map[string]string{
 	"users": "affiliate", "affiliates": "affiliate", "referral_codes": "affiliate", "customers": "affiliate", "customer_owners": "affiliate",
 	"affiliate_rollups": "affiliate", "affiliate_customers": "affiliate", "fold": "affiliate",
+	"sessions":            "affiliate/session",
 	"affiliate_hierarchy": "hierarchy", "affiliate_history": "hierarchy",
 	"transactions": "transaction", "transaction_keys": "transaction",
 	"commissions": "commission", "payouts": "commission", "rule_counters": "commission", "commission_plans": "commission", "plan_assignments": "commission",

@@ -54,6 +54,7 @@ func (p *Program) jobs() []job {
 			return err
 		}},
 		{"partitions", time.Hour, func(ctx context.Context) error { return p.months.Ahead(ctx, p.now(), monthsAhead) }},
+		{"sessions", time.Hour, func(ctx context.Context) error { _, err := p.Sessions.Prune(ctx); return err }},
 		{"refresh-affiliate-stats", time.Hour, func(ctx context.Context) error {
 			_, err := p.db.Exec(ctx, refreshStats)
 			return err

@@ -390,8 +390,17 @@ var writes = map[string]verb{
 	"Users.SetPassword": func(ctx context.Context, p *fature.Program, w *people) error {
 		return p.Users.SetPassword(ctx, w.who["ana"].user, "$x")
 	},
-	"Users.PasswordHash": func(ctx context.Context, p *fature.Program, w *people) error {
-		return only(p.Users.PasswordHash(ctx, w.who["ana"].user))
+	"Users.Credentials": func(ctx context.Context, p *fature.Program, w *people) error {
+		return only(p.Users.Credentials(ctx, w.who["ana"].user))
+	},
+	"Users.CredentialsByEmail": func(ctx context.Context, p *fature.Program, w *people) error {
+		return only(p.Users.CredentialsByEmail(ctx, "ana@example.com"))
+	},
+	"Users.Rehash": func(ctx context.Context, p *fature.Program, w *people) error {
+		return p.Users.Rehash(ctx, w.who["ana"].user, "$x", "$y")
+	},
+	"Users.EndSessions": func(ctx context.Context, p *fature.Program, w *people) error {
+		return p.Users.EndSessions(ctx, w.who["ana"].user)
 	},
 	"Affiliates.Create": func(ctx context.Context, p *fature.Program, w *people) error {
 		return only(p.Affiliates.Create(ctx, affiliate.Draft{Email: "y@example.com", Name: "y", ParentID: w.who["ana"].id}))

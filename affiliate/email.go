@@ -11,10 +11,11 @@ import (
 	"github.com/fature/fature/internal/fault"
 )
 
-// canonicalEmail is the form in which an address is unique: NFC, small
+// CanonicalEmail is the form in which an address is unique: NFC, small
 // letters, no spaces around it, the domain in ASCII. It is made here and not
-// by the database, whose lower() depends on its locale.
-func canonicalEmail(email string) (string, error) {
+// by the database, whose lower() depends on its locale. Errors: InvalidError of no
+// field.
+func CanonicalEmail(email string) (string, error) {
 	email = strings.TrimSpace(email)
 	switch {
 	case email == "":

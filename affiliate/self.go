@@ -28,7 +28,7 @@ func (p Person) Is(customerID, email string) bool {
 	if customerID != "" && (strings.EqualFold(customerID, p.UserID.String()) || customerID == p.OriginalID) {
 		return true
 	}
-	canonical, err := canonicalEmail(email)
+	canonical, err := CanonicalEmail(email)
 	return err == nil && mailbox(canonical) == mailbox(p.Email)
 }
 

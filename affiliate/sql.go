@@ -32,11 +32,25 @@ const (
 
 	updatePassword = `update fature.users set password_hash = $2, updated_at = now() where id = $1`
 
-	selectPassword = `select coalesce(password_hash, '') from fature.users where id = $1`
-
 	selectViewer = `
 		select u.id, u.role::text, u.status::text, a.id as affiliate_id
 		from fature.users u left join fature.affiliates a on a.user_id = u.id where u.id = $1`
+
+	// The trigger that ends the sessions of who changes a password lets this one
+	// pass: it is the same password.
+	beginRehash = `select set_config('fature.rehash', $1, true)`
+
+	rehash = `update fature.users set password_hash = $3, updated_at = now() where id = $1 and password_hash = $2`
+
+	endRehash = `select set_config('fature.rehash', '', true)`
+
+	endSessions = `update fature.users set session_epoch = session_epoch + 1 where id = $1`
+
+	credentialColumns = userColumns + `, coalesce(password_hash, '') as password_hash, session_epoch, clock_timestamp() as now`
+
+	selectCredentials = `select ` + credentialColumns + ` from fature.users where id = $1`
+
+	selectCredentialsByEmail = `select ` + credentialColumns + ` from fature.users where email_canon = $1`
 )
 
 const (

@@ -53,7 +53,7 @@ func (d UserDraft) normalize() UserDraft {
 
 // check tells what is wrong with the draft, and its canonical address.
 func (d UserDraft) check(c *fault.Check) (canonical string) {
-	canonical, err := canonicalEmail(d.Email)
+	canonical, err := CanonicalEmail(d.Email)
 	c.Err("email", err)
 	c.Err("name", checkName(d.Name))
 	checkStatus(c, d.Status)
@@ -112,7 +112,7 @@ func (s *Users) Get(ctx context.Context, id uuid.UUID) (User, error) {
 
 // GetByEmail finds a user by the address in any case, or ErrUserNotFound.
 func (s *Users) GetByEmail(ctx context.Context, email string) (User, error) {
-	canonical, err := canonicalEmail(email)
+	canonical, err := CanonicalEmail(email)
 	if err != nil {
 		return User{}, fail("get user by email", fault.In("email", err))
 	}
@@ -160,7 +160,7 @@ func (s *Users) Update(ctx context.Context, id uuid.UUID, change UserChange) (Us
 	canonical := ""
 	if change.Email != "" {
 		var err error
-		canonical, err = canonicalEmail(change.Email)
+		canonical, err = CanonicalEmail(change.Email)
 		c.Err("email", err)
 	}
 	if change.Name != "" {

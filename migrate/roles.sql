@@ -17,17 +17,20 @@ grant select on
 	fature.affiliate_history, fature.transactions, fature.transaction_keys, fature.commission_plans,
 	fature.plan_assignments, fature.commissions, fature.rule_counters, fature.closings, fature.statements, fature.payouts,
 	fature.statement_carries, fature.affiliate_deltas, fature.affiliate_rollups, fature.affiliate_customers, fature.fold,
-	fature.settings, fature.leases, fature.outbox, fature.partitions, fature.affiliate_stats, fature.system_performance to fature_app;
+	fature.settings, fature.leases, fature.outbox, fature.sessions,
+	fature.partitions, fature.affiliate_stats, fature.system_performance to fature_app;
 grant insert on
 	fature.users, fature.affiliates, fature.referral_codes, fature.customers, fature.customer_owners,
 	fature.affiliate_hierarchy, fature.transactions, fature.transaction_keys, fature.commission_plans,
 	fature.plan_assignments, fature.commissions, fature.rule_counters, fature.closings, fature.statements, fature.payouts,
 	fature.statement_carries, fature.affiliate_deltas, fature.affiliate_rollups, fature.affiliate_customers,
-	fature.settings, fature.leases, fature.outbox to fature_app;
-grant delete on fature.affiliate_hierarchy, fature.affiliate_deltas, fature.affiliate_customers, fature.settings, fature.outbox to fature_app;
+	fature.settings, fature.leases, fature.outbox, fature.sessions to fature_app;
+grant delete on fature.affiliate_hierarchy, fature.affiliate_deltas, fature.affiliate_customers, fature.settings,
+	fature.outbox, fature.sessions to fature_app;
 -- Verify looks for the hashes; what they stand for is for the owner.
 grant select (table_name, record_id, hash, recorded_at) on fature.audit_personal to fature_app, fature_readonly;
-grant update (email, email_canon, name, status, role, password_hash, updated_at) on fature.users to fature_app;
+grant update (email, email_canon, name, status, role, password_hash, session_epoch, updated_at)
+	on fature.users to fature_app;
 grant update (parent_id, referral_code, category, status, level, lifetime_volume, lifetime_commissions, updated_at)
 	on fature.affiliates to fature_app;
 grant update (code, retired_at) on fature.referral_codes to fature_app;
@@ -43,12 +46,14 @@ grant update (as_of) on fature.fold to fature_app;
 grant update (value, updated_at) on fature.settings to fature_app;
 grant update (payload) on fature.outbox to fature_app;
 grant update (holder, term, expires_at) on fature.leases to fature_app;
+grant update (seen_at) on fature.sessions to fature_app;
 grant usage on sequence fature.rated_seq, fature.outbox_seq to fature_app;
 grant execute on function fature.ensure_partition, fature.refresh_affiliate_stats, fature.scalar, fature.seen, fature.seen_users to fature_app;
 
 -- Reports: everything but secrets.
 grant select (id, email, email_canon, name, status, role, original_id, migrated_from, created_at, updated_at)
 	on fature.users to fature_readonly;
+grant select (id, user_id, address, user_agent, created_at, expires_at, seen_at) on fature.sessions to fature_readonly;
 grant select on
 	fature.schema_version, fature.audit_policy, fature.data_audit, fature.affiliates, fature.referral_codes,
 	fature.customers, fature.customer_owners, fature.affiliate_hierarchy, fature.affiliate_history,

@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/fature/fature/affiliate"
+	"github.com/fature/fature/affiliate/session"
 )
 
 // access is the roles that a route is for.
@@ -24,15 +25,18 @@ var (
 // identify finds who a token belongs to, as the user is now: who is suspended
 // is out at once.
 func (a *api) identify(c *call) (affiliate.Viewer, error) {
-	id, ok := a.sessions.user(tokenOf(c.Request), a.now())
-	if !ok {
-		return affiliate.Viewer{}, errNoToken
+	in, err := a.program.Sessions.Get(c.Context(), tokenOf(c.Request))
+	if err == nil {
+		c.session = in.ID
+		var who affiliate.Viewer
+		if who, err = a.program.Viewer(c.Context(), in.User.ID); err == nil {
+			return who, nil
+		}
 	}
-	who, err := a.program.Viewer(c.Context(), id)
-	if errors.Is(err, affiliate.ErrUserNotFound) || errors.Is(err, affiliate.ErrUserInactive) {
+	if errors.Is(err, session.ErrNotFound) || errors.Is(err, affiliate.ErrUserNotFound) || errors.Is(err, affiliate.ErrUserInactive) {
 		err = errNoToken
 	}
-	return who, err
+	return affiliate.Viewer{}, err
 }
 
 // admit lets a caller through to a route of its role, bound to what it sees. A

@@ -56,7 +56,7 @@ func (a *api) createAffiliate(c *call) (reply, error) {
 		if in.UserID != uuid.Nil {
 			return reply{}, fault.Field("password", "is for a new user, and user_id names an existing one")
 		}
-		if hash, err = a.passwords.hash(in.Password); err != nil {
+		if hash, err = a.program.Sessions.Hash(c.Context(), in.Password); err != nil {
 			return reply{}, err
 		}
 	}

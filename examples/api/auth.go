@@ -3,12 +3,15 @@ package main
 import (
 	"context"
 	"net/http"
+	"net/netip"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/fature/fature"
 	"github.com/fature/fature/affiliate"
+	"github.com/fature/fature/affiliate/session"
 )
 
 func (a *api) live(*call) (reply, error) { return ok(map[string]string{"status": "live"}) }
@@ -39,19 +42,71 @@ func (a *api) login(c *call) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	user, err := a.authenticate(c.Context(), in.Email, in.Password)
+	from, _ := netip.ParseAddrPort(c.RemoteAddr) // without one it is not limited by it
+	begun, token, err := a.program.Sessions.Login(c.Context(), session.Attempt{
+		Email: in.Email, Password: in.Password, Address: from.Addr(), UserAgent: c.UserAgent(),
+	})
 	if err != nil {
 		return reply{}, err
 	}
-	token, ends := a.sessions.open(user.ID, a.now())
+	user := begun.User
 	return ok(struct {
 		Token     string    `json:"token"`
 		ExpiresAt time.Time `json:"expires_at"`
 		User      userJSON  `json:"user"`
-	}{token, ends.UTC().Truncate(time.Second), userJSON{user.ID, user.Email, user.Name, user.Role, user.Status}})
+	}{token, begun.ExpiresAt.UTC().Truncate(time.Second), userJSON{user.ID, user.Email, user.Name, user.Role, user.Status}})
 }
 
 func (a *api) logout(c *call) (reply, error) {
-	a.sessions.end(tokenOf(c.Request))
-	return reply{http.StatusNoContent, nil}, nil
+	return reply{http.StatusNoContent, nil}, a.program.Sessions.Logout(c.Context(), tokenOf(c.Request))
+}
+
+type sessionJSON struct {
+	ID        uuid.UUID `json:"id"`
+	CreatedAt time.Time `json:"created_at"`
+	ExpiresAt time.Time `json:"expires_at"`
+	SeenAt    time.Time `json:"seen_at"`
+	Address   string    `json:"address,omitempty"`
+	UserAgent string    `json:"user_agent,omitempty"`
+	Current   bool      `json:"current"`
+}
+
+// listSessions lists those of the caller, all on one page.
+func (a *api) listSessions(c *call) (reply, error) {
+	if err := queryOf(c).done(); err != nil {
+		return reply{}, err
+	}
+	list, err := a.program.Sessions.List(c.Context(), c.who.UserID)
+	if err != nil {
+		return reply{}, err
+	}
+	items := written(list, func(s session.Session) sessionJSON {
+		one := sessionJSON{
+			ID: s.ID, CreatedAt: s.CreatedAt.UTC(), ExpiresAt: s.ExpiresAt.UTC(), SeenAt: s.SeenAt.UTC(),
+			UserAgent: s.UserAgent, Current: s.ID == c.session,
+		}
+		if s.Address.IsValid() {
+			one.Address = s.Address.String()
+		}
+		return one
+	})
+	return ok(pageJSON[sessionJSON]{items, nil})
+}
+
+// endSession ends one of the caller's.
+func (a *api) endSession(c *call) (reply, error) {
+	id, err := c.id()
+	if err != nil {
+		return reply{}, err
+	}
+	return reply{http.StatusNoContent, nil}, a.program.Sessions.Revoke(c.Context(), c.who.UserID, id)
+}
+
+// tokenOf is the bearer token of a request, or empty.
+func tokenOf(r *http.Request) string {
+	scheme, token, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+	if !strings.EqualFold(scheme, "Bearer") {
+		return ""
+	}
+	return strings.TrimSpace(token)
 }

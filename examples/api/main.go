@@ -4,8 +4,7 @@
 //	go run ./examples/api [-addr HOST:PORT] [-seed-admin EMAIL:PASSWORD]
 //
 // DATABASE_URL names a database, which is migrated; without one a server is
-// started for this run. Sessions live in the memory of the process until the
-// library's own take their place.
+// started for this run.
 package main
 
 import (
@@ -23,9 +22,9 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
-	"golang.org/x/crypto/bcrypt"
 
 	"github.com/fature/fature"
+	"github.com/fature/fature/affiliate/session"
 	"github.com/fature/fature/internal/testenv"
 	"github.com/fature/fature/migrate"
 )
@@ -62,7 +61,7 @@ func run(ctx context.Context, o options, out io.Writer, log *slog.Logger) error 
 		return err
 	}
 	defer pool.Close()
-	a, err := newAPI(ctx, pool, log, bcrypt.DefaultCost)
+	a, err := newAPI(ctx, pool, log, session.Options{})
 	if err != nil {
 		return err
 	}
@@ -80,19 +79,18 @@ func run(ctx context.Context, o options, out io.Writer, log *slog.Logger) error 
 }
 
 // newAPI migrates the database and makes the programme on it.
-func newAPI(ctx context.Context, pool *pgxpool.Pool, log *slog.Logger, cost int) (*api, error) {
+func newAPI(ctx context.Context, pool *pgxpool.Pool, log *slog.Logger, sessions session.Options) (*api, error) {
 	err := pool.AcquireFunc(ctx, func(conn *pgxpool.Conn) error {
 		return migrate.Up(ctx, conn.Conn(), migrate.Options{Logger: log})
 	})
 	if err != nil {
 		return nil, err
 	}
-	program, err := fature.New(ctx, fature.Config{Pool: pool, Logger: log})
+	program, err := fature.New(ctx, fature.Config{Pool: pool, Logger: log, Sessions: sessions})
 	if err != nil {
 		return nil, err
 	}
-	secrets, err := newPasswords(cost)
-	return &api{program: program, pool: pool, sessions: newSessions(), passwords: secrets, log: log, now: time.Now}, err
+	return &api{program: program, pool: pool, log: log, now: time.Now}, nil
 }
 
 // drainTime is how long requests on their way have to end.

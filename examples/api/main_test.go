@@ -10,15 +10,13 @@ import (
 	"net/http/httptest"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
-	"golang.org/x/crypto/bcrypt"
 
 	"github.com/fature/fature/affiliate"
+	"github.com/fature/fature/affiliate/session"
 	"github.com/fature/fature/internal/testenv"
 )
 
@@ -30,8 +28,6 @@ type world struct {
 	*api
 	url string
 	log *text
-	// ahead is how far its clock is before the real one.
-	ahead *atomic.Int64
 }
 
 // text is a log that is read while it is written.
@@ -55,14 +51,13 @@ func (t *text) String() string {
 func newWorld(t *testing.T) *world { return newWorldOn(t, testenv.Clone(t)) }
 
 func newWorldOn(t *testing.T, pool *pgxpool.Pool) *world {
-	log, ahead := new(text), new(atomic.Int64)
-	a, err := newAPI(t.Context(), pool, slog.New(slog.NewTextHandler(log, nil)), bcrypt.MinCost)
+	log := new(text)
+	a, err := newAPI(t.Context(), pool, slog.New(slog.NewTextHandler(log, nil)), session.Options{Cost: 10})
 	require.NoError(t, err)
-	a.now = func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) }
 	require.NoError(t, a.seedAdmin(t.Context(), "admin@example.com:"+secret))
 	server := httptest.NewServer(a.handler())
 	t.Cleanup(server.Close)
-	return &world{t, a, server.URL, log, ahead}
+	return &world{t, a, server.URL, log}
 }
 
 // answered is an answer as it came.
@@ -151,9 +146,7 @@ func (w *world) manager() string {
 	w.Helper()
 	user, err := w.program.Users.Create(w.Context(), affiliate.UserDraft{Email: "m@example.com", Name: "M", Role: affiliate.RoleManager})
 	require.NoError(w, err)
-	hash, err := w.passwords.hash(secret)
-	require.NoError(w, err)
-	require.NoError(w, w.program.Users.SetPassword(w.Context(), user.ID, hash))
+	require.NoError(w, w.program.Sessions.SetPassword(w.Context(), user.ID, secret))
 	return w.login("m@example.com")
 }
 

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/fature/fature"
+	"github.com/fature/fature/affiliate/session"
 )
 
 // problem is an error as RFC 9457 writes it.
@@ -18,6 +20,8 @@ type problem struct {
 	Status int          `json:"status"`
 	Detail string       `json:"detail,omitempty"`
 	Errors []fieldError `json:"errors,omitempty"`
+
+	retryAfter int // seconds
 }
 
 type fieldError struct {
@@ -31,7 +35,6 @@ type tooLarge = http.MaxBytesError
 // What goes wrong before the library is asked.
 var (
 	errNoToken     = errors.New("log in, and send the token as Authorization: Bearer")
-	errBadLogin    = errors.New("the e-mail address or the password is wrong")
 	errNotYourVerb = errors.New("your role never does this")
 	errNoRoute     = errors.New("there is nothing at this path")
 	errNoMethod    = errors.New("the path does not take this method")
@@ -46,9 +49,16 @@ func newProblem(status int, detail string) problem {
 func problemOf(err error) problem {
 	fields := fieldsOf(err)
 	large := new(tooLarge)
+	var many *session.TooManyError
 	switch {
-	case errors.Is(err, errNoToken), errors.Is(err, errBadLogin):
+	case errors.Is(err, errNoToken):
 		return newProblem(http.StatusUnauthorized, err.Error())
+	case errors.Is(err, session.ErrBadLogin):
+		return newProblem(http.StatusUnauthorized, session.ErrBadLogin.Error())
+	case errors.As(err, &many):
+		p := newProblem(http.StatusTooManyRequests, "too many attempts to log in")
+		p.retryAfter = int((many.RetryAfter + time.Second - 1) / time.Second)
+		return p
 	case errors.Is(err, errNotYourVerb):
 		return newProblem(http.StatusForbidden, err.Error())
 	case errors.Is(err, errNoRoute):

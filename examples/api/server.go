@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"regexp"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"time"
 
@@ -30,12 +31,10 @@ const (
 
 // api answers the requests of one programme.
 type api struct {
-	program   *fature.Program
-	pool      *pgxpool.Pool
-	sessions  *sessions
-	passwords passwords
-	log       *slog.Logger
-	now       func() time.Time
+	program *fature.Program
+	pool    *pgxpool.Pool
+	log     *slog.Logger
+	now     func() time.Time
 }
 
 // route is one line of the contract: who it is for, and what answers it.
@@ -52,6 +51,8 @@ func (a *api) routes() []route {
 		{pattern: "GET /readyz", to: public, do: a.ready},
 		{pattern: "POST /v1/auth/login", to: public, do: a.login},
 		{pattern: "POST /v1/auth/logout", to: everyone, do: a.logout},
+		{pattern: "GET /v1/auth/sessions", to: everyone, do: a.listSessions},
+		{pattern: "DELETE /v1/auth/sessions/{id}", to: everyone, do: a.endSession},
 		{pattern: "POST /v1/affiliates", to: admins, do: a.createAffiliate},
 		{pattern: "GET /v1/affiliates/{id}", to: everyone, do: a.getAffiliate},
 		{pattern: "POST /v1/affiliates/{id}/adjustments", to: admins, do: a.adjust},
@@ -85,6 +86,7 @@ func (a *api) routes() []route {
 type call struct {
 	*http.Request
 	who     affiliate.Viewer
+	session uuid.UUID
 	program *fature.Program // as the caller sees it
 }
 
@@ -158,6 +160,8 @@ func (a *api) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		w.Header().Set("WWW-Authenticate", "Bearer")
 	case http.StatusServiceUnavailable:
 		w.Header().Set("Retry-After", "1")
+	case http.StatusTooManyRequests:
+		w.Header().Set("Retry-After", strconv.Itoa(p.retryAfter))
 	}
 	if p.Status >= http.StatusInternalServerError && r.Context().Err() != context.Canceled { //nolint:errorlint // its own value
 		a.log.ErrorContext(r.Context(), "failed", "request", entryOf(r.Context()).request, "error", err)

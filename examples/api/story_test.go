@@ -235,8 +235,18 @@ func TestSessions(t *testing.T) {
 	r := w.want(401, admin, "GET /v1/plans", "")
 	require.Equal(t, "Bearer", r.header.Get("WWW-Authenticate"))
 	later := w.login("admin@example.com")
-	w.ahead.Store(int64(sessionLife))
+	list := w.want(200, later, "GET /v1/auth/sessions", "")
+	require.Len(t, list.has("items"), 1, "what was logged out is gone")
+	require.Equal(t, true, list.has("items.0.current"))
+	require.Equal(t, "127.0.0.1", list.has("items.0.address"))
+	w.want(204, later, "DELETE /v1/auth/sessions/"+list.id("items.0.id"), "")
 	w.want(401, later, "GET /v1/plans", "")
+	for r.status = 401; r.status == 401; {
+		r = w.do("", "POST /v1/auth/login", `{"email": "Eva@example.com", "password": "wrong-horse"}`)
+	}
+	require.Equal(t, 429, r.status, "after some tries")
+	require.Regexp(t, `^[1-9][0-9]?$`, r.header.Get("Retry-After"))
+	require.Contains(t, r.text, "too many attempts to log in")
 	require.NotContains(t, w.log.String(), secret)
 	require.NotContains(t, w.log.String(), later)
 	require.NotContains(t, w.log.String(), "$2a$")
@@ -268,7 +278,7 @@ func TestAway(t *testing.T) {
 	require.Equal(t, "look-here", r.header.Get("X-Request-Id"))
 	require.Contains(t, w.log.String(), "request=look-here")
 	require.NotContains(t, r.text, "127.0.0.1")
-	w.want(503, "", "POST /v1/auth/login", `{"email": "admin@example.com", "password": "x"}`)
+	w.want(503, "", "POST /v1/auth/login", `{"email": "admin@example.com", "password": "`+secret+`"}`)
 	away.Store(false)
 	w.want(200, admin, "GET /v1/plans", "")
 }
