@@ -28,6 +28,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/fature/fature/affiliate"
+	"github.com/fature/fature/affiliate/click"
 	"github.com/fature/fature/commission"
 	"github.com/fature/fature/hierarchy"
 	"github.com/fature/fature/internal/fault"
@@ -50,6 +51,10 @@ type Config struct {
 	// SelfReferral is what becomes of an event whose customer is the affiliate
 	// itself. Defaults to BlockSelfReferral.
 	SelfReferral SelfReferral
+	// Attribution says whose a customer's event is where clicks and coupons lead
+	// to one affiliate and the customer is another's. Defaults to the last click
+	// of 30 days.
+	Attribution click.Policy
 	// MaxDepth is the deepest level of the tree. Defaults to 255.
 	MaxDepth int
 	// Logger is told of background work and of retries. Defaults to silence.
@@ -70,6 +75,7 @@ func (c Config) Validate() error {
 		check.Err("Currency", checkCurrency(c.Currency))
 	}
 	check.That(c.SelfReferral.valid(), "SelfReferral", "%.40q is not block, hold or allow", string(c.SelfReferral))
+	check.Err("Attribution", c.Attribution.Validate())
 	check.That(c.MaxDepth >= 0, "MaxDepth", "is negative")
 	return check.Done()
 }
@@ -88,6 +94,7 @@ type Program struct {
 	Users        *affiliate.Users
 	Affiliates   *affiliate.Store
 	Customers    *affiliate.Customers
+	Clicks       *click.Store
 	Hierarchy    *hierarchy.Store
 	Transactions *transaction.Store
 	Plans        *commission.Plans
@@ -129,6 +136,7 @@ func New(ctx context.Context, c Config) (*Program, error) {
 	p.Hierarchy = hierarchy.New(db, hierarchy.Options{MaxDepth: c.MaxDepth})
 	p.Users, p.Customers = affiliate.NewUsers(db), affiliate.NewCustomers(db)
 	p.Affiliates = affiliate.New(db, p.Hierarchy)
+	p.Clicks = click.New(db, click.Options{Policy: c.Attribution, Clock: c.Clock})
 	p.Transactions = transaction.New(db)
 	p.Plans, p.Commissions, p.Statements = commission.NewPlans(db, c.Currency), commission.New(db), commission.NewStatements(db)
 	p.Payouts = commission.NewPayouts(db, c.Clock)
@@ -199,6 +207,7 @@ func (p *Program) WithTx(tx pgx.Tx) *Program {
 	c := *p
 	c.db, c.owned = pg.Bind(p.db, tx), nil
 	c.Users, c.Affiliates, c.Customers = p.Users.WithTx(tx), p.Affiliates.WithTx(tx), p.Customers.WithTx(tx)
+	c.Clicks = p.Clicks.WithTx(tx)
 	c.Hierarchy, c.Transactions = p.Hierarchy.WithTx(tx), p.Transactions.WithTx(tx)
 	c.Plans, c.Commissions, c.Statements = p.Plans.WithTx(tx), p.Commissions.WithTx(tx), p.Statements.WithTx(tx)
 	c.Payouts = p.Payouts.WithTx(tx)

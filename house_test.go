@@ -115,6 +115,7 @@ func TestImports(t *testing.T) {
 // owners are the packages whose SQL names a table.
 var owners = map[string]string{
 	"users": "affiliate", "affiliates": "affiliate", "referral_codes": "affiliate", "customers": "affiliate", "customer_owners": "affiliate",
+	"clicks":              "affiliate/click",
 	"affiliate_hierarchy": "hierarchy", "affiliate_history": "hierarchy",
 	"transactions": "transaction", "transaction_keys": "transaction",
 	"commissions": "commission", "payouts": "commission", "rule_counters": "commission", "commission_plans": "commission", "plan_assignments": "commission",
@@ -133,6 +134,8 @@ type guest struct {
 
 var guests = []guest{
 	{"hierarchy", "affiliates", []string{"parent_id", "level", "updated_at"}, "an affiliate's place is the tree's, and uplines are read with their standing"},
+	{"affiliate/click", "referral_codes", nil, "the figures of clicks are by code"},
+	{"affiliate/click", "customer_owners", nil, "and count the customers that a code brought"},
 	{"affiliate", "transactions", nil, "since when the customers of transactions that are taken back had an owner"},
 	{"commission", "affiliates", nil, "an assignment asks whether its affiliate is there, a payout whether it is active, and a refund what its affiliate is"},
 	{"commission", "transactions", nil, "a line is voided under the lock of its transaction, with the lines of its refunds; a period is closed on the sums of its transactions; whose is what a refund takes back"},

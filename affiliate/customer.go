@@ -282,6 +282,9 @@ func checkInstant(c *fault.Check, field string, t time.Time) {
 	c.That(t.Year() >= 2000 && !t.After(time.Now().Add(24*time.Hour)), field, "is before the year 2000 or more than 24 hours ahead")
 }
 
+// CheckCustomerID refuses what cannot be the id of a customer.
+func CheckCustomerID(id string) error { return checkCustomerID(id) }
+
 func checkCustomerID(id string) error {
 	if id == "" || len(id) > 255 || !clean(id) {
 		return fault.Field("", "is empty, longer than 255 bytes, not valid UTF-8, or holds a NUL")

@@ -16,13 +16,13 @@ grant select on
 	fature.referral_codes, fature.customers, fature.customer_owners, fature.affiliate_hierarchy,
 	fature.affiliate_history, fature.transactions, fature.transaction_keys, fature.commission_plans,
 	fature.plan_assignments, fature.commissions, fature.rule_counters, fature.closings, fature.statements, fature.payouts,
-	fature.statement_carries, fature.affiliate_deltas, fature.leases,
+	fature.statement_carries, fature.affiliate_deltas, fature.leases, fature.clicks,
 	fature.partitions, fature.affiliate_stats, fature.system_performance to fature_app;
 grant insert on
 	fature.users, fature.affiliates, fature.referral_codes, fature.customers, fature.customer_owners,
 	fature.affiliate_hierarchy, fature.transactions, fature.transaction_keys, fature.commission_plans,
 	fature.plan_assignments, fature.commissions, fature.rule_counters, fature.closings, fature.statements, fature.payouts,
-	fature.statement_carries, fature.affiliate_deltas, fature.leases to fature_app;
+	fature.statement_carries, fature.affiliate_deltas, fature.leases, fature.clicks to fature_app;
 grant delete on fature.affiliate_hierarchy, fature.affiliate_deltas to fature_app;
 -- Verify looks for the hashes; what they stand for is for the owner.
 grant select (table_name, record_id, hash, recorded_at) on fature.audit_personal to fature_app, fature_readonly;
@@ -49,4 +49,4 @@ grant select on
 	fature.customers, fature.customer_owners, fature.affiliate_hierarchy, fature.affiliate_history,
 	fature.transactions, fature.transaction_keys, fature.commission_plans, fature.plan_assignments,
 	fature.commissions, fature.rule_counters, fature.closings, fature.statements, fature.payouts, fature.statement_carries,
-	fature.affiliate_deltas, fature.leases, fature.partitions, fature.affiliate_stats, fature.system_performance to fature_readonly;
+	fature.affiliate_deltas, fature.leases, fature.clicks, fature.partitions, fature.affiliate_stats, fature.system_performance to fature_readonly;

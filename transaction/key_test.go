@@ -72,6 +72,7 @@ func TestDigestTellsEachField(t *testing.T) {
 		"code":             func(e *event) time.Time { e.Code = ""; return e.At },
 		"customer":         func(e *event) time.Time { e.CustomerID = ""; return e.At },
 		"code as customer": func(e *event) time.Time { e.Code, e.CustomerID = "", "ANA"+"c-1"; return e.At },
+		"visitor":          func(e *event) time.Time { e.Visitor = "visitor-of-sixteen"; return e.At },
 		"one from another": func(e *event) time.Time { e.Code, e.CustomerID = "ANAc", "-1"; return e.At },
 		"time":             func(e *event) time.Time { return e.At.Add(time.Microsecond) },
 		"no time":          func(e *event) time.Time { return time.Time{} },
