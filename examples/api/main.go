@@ -1,7 +1,7 @@
 // Api is the library behind a REST API: a thin layer that decodes, asks the
 // library and encodes. It begins with what the engine of commissions needs.
 //
-//	go run ./examples/api [-addr HOST:PORT] [-seed-admin EMAIL:PASSWORD]
+//	go run ./examples/api [-addr HOST:PORT] [-seed-admin EMAIL:PASSWORD] [-redirect-hosts HOST,...]
 //
 // DATABASE_URL names a database, which is migrated; without one a server is
 // started for this run. Sessions live in the memory of the process until the
@@ -26,6 +26,7 @@ import (
 	"golang.org/x/crypto/bcrypt"
 
 	"github.com/fature/fature"
+	"github.com/fature/fature/affiliate/click"
 	"github.com/fature/fature/internal/testenv"
 	"github.com/fature/fature/migrate"
 )
@@ -35,6 +36,7 @@ func main() {
 	flag.StringVar(&o.addr, "addr", "127.0.0.1:8080", "the `ADDRESS` to listen at")
 	flag.StringVar(&o.database, "database", os.Getenv("DATABASE_URL"), "the `URL` of a database; without one a server is started for this run")
 	flag.StringVar(&o.admin, "seed-admin", "", "makes the first admin, as `EMAIL:PASSWORD`; one that is there stays as it is")
+	flag.StringVar(&o.hosts, "redirect-hosts", "", "the `HOSTS` to which GET /r/{code}?to= may lead, with commas between them")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -45,7 +47,7 @@ func main() {
 	}
 }
 
-type options struct{ addr, database, admin string }
+type options struct{ addr, database, admin, hosts string }
 
 // run serves until ctx ends, and returns when all that it began is done.
 func run(ctx context.Context, o options, out io.Writer, log *slog.Logger) error {
@@ -66,6 +68,7 @@ func run(ctx context.Context, o options, out io.Writer, log *slog.Logger) error 
 	if err != nil {
 		return err
 	}
+	a.hosts = hostsOf(o.hosts)
 	if o.admin != "" {
 		if err := a.seedAdmin(ctx, o.admin); err != nil {
 			return err
@@ -91,8 +94,12 @@ func newAPI(ctx context.Context, pool *pgxpool.Pool, log *slog.Logger, cost int)
 	if err != nil {
 		return nil, err
 	}
+	clicks, err := click.NewRecorder(program.Clicks, click.RecorderOptions{Logger: log})
+	if err != nil {
+		return nil, err
+	}
 	secrets, err := newPasswords(cost)
-	return &api{program: program, pool: pool, sessions: newSessions(), passwords: secrets, log: log, now: time.Now}, err
+	return &api{program: program, pool: pool, sessions: newSessions(), passwords: secrets, clicks: clicks, log: log, now: time.Now}, err
 }
 
 // drainTime is how long requests on their way have to end.
@@ -107,8 +114,9 @@ func (a *api) serveUntil(ctx context.Context, listener net.Listener) error {
 		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 	}
 	working, stopWork := context.WithCancel(context.WithoutCancel(ctx))
-	worked, served := make(chan error, 1), make(chan error, 1)
+	worked, served := make(chan error, 2), make(chan error, 1)
 	go func() { worked <- a.program.Run(working) }()
+	go func() { worked <- a.clicks.Run(working) }()
 	go func() { served <- server.Serve(listener) }()
 	var err error
 	select {
@@ -120,5 +128,5 @@ func (a *api) serveUntil(ctx context.Context, listener net.Listener) error {
 		cancel()
 	}
 	stopWork()
-	return errors.Join(err, server.Close(), <-worked)
+	return errors.Join(err, server.Close(), <-worked, <-worked)
 }

@@ -39,6 +39,8 @@ func TestAccess(t *testing.T) {
 	}{
 		{"GET /livez", "", "", "200 200 200 200 200 200"},
 		{"GET /readyz", "", "", "200 200 200 200 200 200"},
+		{"GET /r/{code}", "/r/ana-code?to=https://shop.example/", "", "422 422 422 422 422 422"},
+		{"POST /v1/customers", "", `{"customer_id": "c"}`, "422 403 403 403 403 401"},
 		{"POST /v1/auth/login", "", "{}", "401 401 401 401 401 401"},
 		{"POST /v1/affiliates", "", `{"email": "x", "name": "x"}`, "422 403 403 403 403 401"},
 		{"GET /v1/affiliates/{id}", "/v1/affiliates/{bia}", "", "200 200 200 200 404 401"},

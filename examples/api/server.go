@@ -17,6 +17,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/fature/fature"
+	"github.com/fature/fature/affiliate/click"
 	"github.com/fature/fature/internal/fault"
 )
 
@@ -33,6 +34,8 @@ type api struct {
 	pool      *pgxpool.Pool
 	sessions  *sessions
 	passwords passwords
+	clicks    *click.Recorder
+	hosts     []string // to which links may lead
 	log       *slog.Logger
 	now       func() time.Time
 }
@@ -49,6 +52,8 @@ func (a *api) routes() []route {
 	return append([]route{
 		{pattern: "GET /livez", to: public, do: a.live},
 		{pattern: "GET /readyz", to: public, do: a.ready},
+		{pattern: "GET /r/{code}", to: public, do: a.follow},
+		{pattern: "POST /v1/customers", to: admins, do: a.attributeCustomer},
 		{pattern: "POST /v1/auth/login", to: public, do: a.login},
 		{pattern: "POST /v1/auth/logout", to: everyone, do: a.logout},
 		{pattern: "POST /v1/affiliates", to: admins, do: a.createAffiliate},
@@ -165,6 +170,12 @@ func (a *api) refuse(w http.ResponseWriter, r *http.Request, err error) {
 
 func (a *api) write(w http.ResponseWriter, r *http.Request, status int, kind string, body any) {
 	if body == nil {
+		w.WriteHeader(status)
+		return
+	}
+	if on, ok := body.(away); ok {
+		a.cookie(&call{Request: r}).Set(w, on.visitor)
+		w.Header().Set("Location", on.to)
 		w.WriteHeader(status)
 		return
 	}

@@ -18,7 +18,7 @@ create table fature.clicks (
 	-- What is copied twice, since the first COMMIT got no answer, is refused.
 	constraint clicks_pkey primary key (id, at)
 ) partition by range (at);
--- Whose click a visitor's is, and whether it is a repetition.
+-- Which click counts for a visitor, and whether one is a repetition.
 create index idx_clicks_visitor on fature.clicks (visitor, at) where mark = '' and visitor is not null;
 -- The figures of a code.
 create index idx_clicks_code on fature.clicks (code, at);
