@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
@@ -53,7 +54,7 @@ func code(c string) scenario.Detail     { return func(e *transaction.Event) { e.
 func (w *shopping) sale(details ...scenario.Detail) fature.Recorded {
 	w.t.Helper()
 	e := w.Event("ana", transaction.Sale, "10.00", details...)
-	e.AffiliateID = [16]byte{}
+	e.AffiliateID = uuid.Nil
 	return w.Record(e)[0]
 }
 
@@ -67,7 +68,7 @@ func (w *shopping) wantOwner(customer, name string) {
 // Whose an event is, by what it names: carla is ana's for life, dora nobody's.
 func TestRecordByCouponAndClick(t *testing.T) {
 	t.Parallel()
-	for lifetime, byClick := range map[click.Lifetime]string{"": "bia", click.Holds: "ana", click.Moves: "bia"} {
+	for lifetime, byClick := range map[click.Lifetime]string{"": "bia", click.Holds: "ana"} {
 		w := newShopping(t, click.Policy{Lifetime: lifetime})
 		ana, bia := "ana sale/0 1.00", "bia sale/0 1.00"
 		w.Sale("ana", "10.00", scenario.Customer("carla"))
@@ -114,6 +115,48 @@ func TestRecordByCouponAndClick(t *testing.T) {
 	}
 }
 
+// Where the policy moves customers, a coupon and a click make the owner from
+// then on; who is given does not.
+func TestRecordMovesCustomers(t *testing.T) {
+	t.Parallel()
+	w := newShopping(t, click.Policy{Lifetime: click.Moves})
+	ana, bia := "ana sale/0 1.00", "bia sale/0 1.00"
+	before, then := scenario.At(scenario.Now.Add(-time.Hour)), scenario.At(scenario.Now.Add(-time.Minute))
+	for customer, by := range map[string]scenario.Detail{"carla": code("summer"), "dora": visitor(w.visitor)} {
+		w.Sale("ana", "10.00", scenario.Customer(customer), before)
+		r := w.Sale("bia", "10.00", scenario.Customer(customer), then)
+		require.True(t, r.OwnerDiffers)
+		r = w.sale(scenario.Customer(customer), by, then)
+		w.WantLines(bia)
+		require.False(t, r.OwnerDiffers, "hers by now")
+		w.sale(scenario.Customer(customer))
+		w.WantLines(bia)
+		w.sale(scenario.Customer(customer), scenario.At(scenario.Now.Add(-time.Minute-time.Microsecond)))
+		w.WantLines(ana)
+		w.wantOwner(customer, "bia")
+
+		// Told late: bia has her by then, and has her still.
+		owners, err := w.Program.Customers.Owners(t.Context(), customer)
+		require.NoError(t, err)
+		require.Len(t, owners, 2)
+		r = w.sale(scenario.Customer(customer), by, scenario.At(scenario.Now.Add(-30*time.Minute)))
+		w.WantLines(bia)
+		require.True(t, r.OwnerDiffers)
+		again, err := w.Program.Customers.Owners(t.Context(), customer)
+		require.NoError(t, err)
+		require.Equal(t, owners, again)
+	}
+	// In one batch, in its order.
+	w.Sale("ana", "10.00", scenario.Customer("edu"), before)
+	one := w.Event("ana", transaction.Sale, "10.00", scenario.Customer("edu"), code("summer"), then)
+	two := w.Event("ana", transaction.Sale, "10.00", scenario.Customer("edu"))
+	one.AffiliateID, two.AffiliateID = uuid.Nil, uuid.Nil
+	w.Record(one, two)
+	w.WantLines(bia, bia)
+	w.wantOwner("edu", "bia")
+	w.Verify()
+}
+
 // The window of an event is by the event's time, to the microsecond.
 func TestRecordWithinTheWindow(t *testing.T) {
 	t.Parallel()
@@ -130,7 +173,7 @@ func TestRecordWithinTheWindow(t *testing.T) {
 	// In one batch each event by its own time, a pending one too.
 	w.click("bia", scenario.Now)
 	one, two := w.Event("ana", transaction.Sale, "10.00", visitor(w.visitor), scenario.At(at)), w.Event("ana", transaction.Sale, "10.00", visitor(w.visitor))
-	one.AffiliateID, two.AffiliateID = [16]byte{}, [16]byte{}
+	one.AffiliateID, two.AffiliateID = uuid.Nil, uuid.Nil
 	one.Pending = true
 	results := w.Record(one, two)
 	require.Equal(t, w.ID("ana"), results[0].Transaction.AffiliateID)
@@ -158,7 +201,7 @@ func TestVisitorOfARepeatedEvent(t *testing.T) {
 	w.sale(visitor(w.visitor), scenario.Key("1"), scenario.At(scenario.Now))
 	require.True(t, w.sale(visitor(w.visitor), scenario.Key("1"), scenario.At(scenario.Now)).Duplicate)
 	e := w.Event("ana", transaction.Sale, "10.00", visitor(click.NewVisitor()), scenario.Key("1"), scenario.At(scenario.Now))
-	e.AffiliateID = [16]byte{}
+	e.AffiliateID = uuid.Nil
 	_, err := w.Program.Record(t.Context(), e)
 	conflict := new(transaction.ConflictError)
 	require.ErrorAs(t, err, &conflict)
@@ -181,7 +224,7 @@ func TestRoundTripsOfVisitors(t *testing.T) {
 		batch := make([]transaction.Event, n)
 		for i := range batch {
 			batch[i] = w.Event("ana", transaction.Sale, "10.00", details...)
-			batch[i].AffiliateID = [16]byte{}
+			batch[i].AffiliateID = uuid.Nil
 			batch[i].CustomerID += fmt.Sprint(i)
 		}
 		return trips.Of(func() {
@@ -206,7 +249,7 @@ func TestVisitorsAtOnce(t *testing.T) {
 	events := make([]transaction.Event, 8)
 	for i := range events {
 		events[i] = w.Event("ana", transaction.Sale, "10.00", scenario.At(scenario.Now), visitor([]string{w.visitor, other}[i%2]))
-		events[i].AffiliateID = [16]byte{}
+		events[i].AffiliateID = uuid.Nil
 	}
 	for round := range 5 {
 		customer := fmt.Sprint("c", round)

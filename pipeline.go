@@ -252,7 +252,8 @@ func (f *findings) attribute(it *item) error {
 	if f.codes.Coupon(e.Code) {
 		of.Coupon, of.Code = of.Code, uuid.Nil
 	}
-	owner, owned := affiliate.OwnerAt(f.owners[e.CustomerID], e.At)
+	owners := f.owners[e.CustomerID]
+	owner, owned := affiliate.OwnerAt(owners, e.At)
 	if owned {
 		of.Owner = *owner.AffiliateID
 	}
@@ -262,13 +263,13 @@ func (f *findings) attribute(it *item) error {
 		return nil
 	}
 	it.earner, it.ownerDiffers = won.AffiliateID, owned && of.Owner != won.AffiliateID
-	if e.CustomerID != "" && !owned {
-		a := affiliate.Attribution{CustomerID: e.CustomerID, AffiliateID: it.earner, Code: e.Code, At: e.At}
+	if e.CustomerID != "" && f.policy.Binds(won, owners, e.At) {
+		a := affiliate.Attribution{CustomerID: e.CustomerID, AffiliateID: it.earner, Code: e.Code, At: e.At, Takes: owned}
 		if won.By == click.ByClick {
 			a.Code, a.SubID = hit.Code, hit.SubID
 		}
 		f.attributions = append(f.attributions, attribution{a, it})
-		f.owners[e.CustomerID] = affiliate.WithOwner(f.owners[e.CustomerID],
+		f.owners[e.CustomerID] = affiliate.WithOwner(owners,
 			affiliate.Owner{CustomerID: e.CustomerID, AffiliateID: &it.earner, From: e.At})
 	}
 	return nil

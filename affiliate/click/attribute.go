@@ -230,24 +230,11 @@ func (a *attributing) decide() error {
 			credit.Owner = owner
 		}
 		a.credits[i] = credit
-		if a.binds(credit, owned, known, t.At) {
+		if a.policy.Binds(credit.Claim, known, t.At) {
 			a.want(i, owned)
 		}
 	}
 	return c.Done()
-}
-
-// binds tells whether the winner is to be the owner.
-func (a *attributing) binds(credit Credit, owned bool, known []affiliate.Owner, at time.Time) bool {
-	switch {
-	case credit.AffiliateID == uuid.Nil:
-		return false
-	case !owned:
-		return true
-	case a.policy.Lifetime != Moves || credit.AffiliateID == *credit.Owner.AffiliateID:
-		return false
-	}
-	return len(known) > 0 && known[len(known)-1].From.Before(at)
 }
 
 func (a *attributing) want(i int, takes bool) {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/fature/fature/affiliate"
 	"github.com/fature/fature/internal/fault"
 )
 
@@ -52,7 +53,8 @@ const (
 	// Holds lets the owner go before a click. A coupon, which the customer
 	// itself gave, still has the occasion.
 	Holds Lifetime = "holds"
-	// Moves is Yields where Store.Attribute also makes the winner the owner.
+	// Moves is Yields where the coupon's or click's affiliate also becomes the
+	// owner from then on, unless the customer changed owner later.
 	Moves Lifetime = "moves"
 )
 
@@ -101,6 +103,21 @@ type Candidates struct {
 type Claim struct {
 	By          By
 	AffiliateID uuid.UUID
+}
+
+// Binds tells whether a customer becomes the winner's at a time, of the owners
+// that it has had, in order: where it is nobody's then, or where the policy moves
+// it.
+func (p Policy) Binds(won Claim, owners []affiliate.Owner, at time.Time) bool {
+	owner, owned := affiliate.OwnerAt(owners, at)
+	switch {
+	case won.AffiliateID == uuid.Nil:
+		return false
+	case !owned:
+		return true
+	}
+	return p.Lifetime == Moves && (won.By == ByCoupon || won.By == ByClick) && *owner.AffiliateID != won.AffiliateID &&
+		owners[len(owners)-1].From.Before(at)
 }
 
 // Credit finds who wins, and the claims that lost to it, in their order.

@@ -89,12 +89,11 @@ func (r *Recorder) Add(c Click) error {
 	if err := c.check(now); err != nil {
 		return fail("add", err)
 	}
-	r.taken.Add(1)
 	select {
 	case r.queue <- c.own():
+		r.taken.Add(1)
 		return nil
 	default:
-		r.taken.Add(-1)
 		r.dropped.Add(1)
 		return ErrDropped
 	}
@@ -116,7 +115,7 @@ func (r *Recorder) Counts() Counts {
 		Written: r.written.Load(), Bots: r.bots.Load(), Duplicates: r.duplicates.Load(), Unknown: r.unknown.Load(),
 	}
 	lost := r.lost.Load()
-	c.Queued = r.taken.Load() - c.Written - c.Unknown - lost
+	c.Queued = max(0, r.taken.Load()-c.Written-c.Unknown-lost) // Run may be ahead of Add's counting
 	c.Dropped = r.dropped.Load() + lost
 	return c
 }
