@@ -416,3 +416,31 @@ func TestOptions(t *testing.T) {
 		require.Equal(t, []string{"window"}, fieldsOf(click.Policy{Window: window}.Validate()))
 	}
 }
+
+// Repetitions are looked for among the clicks of the visitor, and never among
+// those of a busy link, whatever the planner knows of the table.
+func TestBusyLink(t *testing.T) {
+	t.Parallel()
+	pool := testenv.Clone(t)
+	w := over(t, pool, "", click.Options{})
+	batch := make([]click.Click, 5000)
+	for i := range batch {
+		batch[i] = click.Click{Code: w.ana.ReferralCode, Visitor: click.NewVisitor(), UserAgent: browser}
+	}
+	_, err := w.clicks.Record(t.Context(), batch...)
+	require.NoError(t, err)
+	for _, prepare := range []string{"set plan_cache_mode = force_generic_plan", "analyze fature.clicks", "set plan_cache_mode = force_custom_plan"} {
+		conn, _ := narrow(t, pool)
+		_, err = conn.Exec(t.Context(), prepare)
+		require.NoError(t, err)
+		rows, err := conn.Query(t.Context(), "explain "+click.SelectNear, []string{batch[0].Visitor}, []string{w.ana.ReferralCode}, []string{""},
+			[]time.Time{noon}, 30*time.Second, noon.Add(-30*time.Second), noon.Add(30*time.Second))
+		require.NoError(t, err)
+		lines, err := pgx.CollectRows(rows, pgx.RowTo[string])
+		require.NoError(t, err)
+		plan := strings.Join(lines, "\n")
+		require.Contains(t, plan, "_visitor_at_idx", prepare)
+		require.NotContains(t, plan, "_code_at_idx", prepare)
+		require.NotContains(t, plan, "Seq Scan", prepare)
+	}
+}
