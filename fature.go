@@ -30,6 +30,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/fature/fature/affiliate"
+	"github.com/fature/fature/affiliate/click"
 	"github.com/fature/fature/affiliate/session"
 	"github.com/fature/fature/cache"
 	"github.com/fature/fature/commission"
@@ -57,6 +58,10 @@ type Config struct {
 	// Zone is where the days and months of reports begin. Defaults to UTC; a plan
 	// has a zone of its own.
 	Zone *time.Location
+	// Attribution says whose a customer's event is where clicks and coupons lead
+	// to one affiliate and the customer is another's. Defaults to the last click
+	// of 30 days.
+	Attribution click.Policy
 	// MaxDepth is the deepest level of the tree. Defaults to 255.
 	MaxDepth int
 	// Redis is the host's own client: what programmes keep there begins with the
@@ -94,6 +99,7 @@ func (c Config) Validate() error {
 		check.Err("Currency", checkCurrency(c.Currency))
 	}
 	check.That(c.SelfReferral.valid(), "SelfReferral", "%.40q is not block, hold or allow", string(c.SelfReferral))
+	check.Err("Attribution", c.Attribution.Validate())
 	check.That(c.MaxDepth >= 0, "MaxDepth", "is negative")
 	check.That(c.Redis == nil || c.RedisOptions == nil, "RedisOptions", "is set, and so is Redis: choose one")
 	check.Err("Sessions", c.Sessions.Validate())
@@ -116,6 +122,7 @@ type Program struct {
 	Affiliates   *affiliate.Store
 	Customers    *affiliate.Customers
 	Statistics   *affiliate.Statistics
+	Clicks       *click.Store
 	Hierarchy    *hierarchy.Store
 	Transactions *transaction.Store
 	Plans        *commission.Plans
@@ -169,6 +176,7 @@ func New(ctx context.Context, c Config) (*Program, error) {
 		return nil, fmt.Errorf("fature: %w", err)
 	}
 	p.Affiliates = affiliate.New(db, p.Hierarchy)
+	p.Clicks = click.New(db, click.Options{Policy: c.Attribution, Clock: c.Clock})
 	p.Transactions = transaction.New(db)
 	p.Plans, p.Commissions, p.Statements = commission.NewPlans(db, c.Currency), commission.New(db, caches.space(cache.Commissions)), commission.NewStatements(db)
 	p.Payouts = commission.NewPayouts(db, c.Clock)
@@ -257,6 +265,7 @@ func (p *Program) WithTx(tx pgx.Tx) *Program {
 	c.Sessions = p.Sessions.WithTx(tx)
 	c.Users, c.Affiliates, c.Customers = p.Users.WithTx(tx), p.Affiliates.WithTx(tx), p.Customers.WithTx(tx)
 	c.Statistics = p.Statistics.WithTx(tx)
+	c.Clicks = p.Clicks.WithTx(tx)
 	c.Hierarchy, c.Transactions = p.Hierarchy.WithTx(tx), p.Transactions.WithTx(tx)
 	c.Plans, c.Commissions, c.Statements = p.Plans.WithTx(tx), p.Commissions.WithTx(tx), p.Statements.WithTx(tx)
 	c.Payouts, c.Reports, c.Settings = p.Payouts.WithTx(tx), p.Reports.WithTx(tx), p.Settings.WithTx(tx)

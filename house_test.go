@@ -117,6 +117,7 @@ var owners = map[string]string{
 	"users": "affiliate", "affiliates": "affiliate", "referral_codes": "affiliate", "customers": "affiliate", "customer_owners": "affiliate",
 	"affiliate_rollups": "affiliate", "affiliate_customers": "affiliate", "fold": "affiliate",
 	"sessions":            "affiliate/session",
+	"clicks":              "affiliate/click",
 	"affiliate_hierarchy": "hierarchy", "affiliate_history": "hierarchy",
 	"transactions": "transaction", "transaction_keys": "transaction",
 	"commissions": "commission", "payouts": "commission", "rule_counters": "commission", "commission_plans": "commission", "plan_assignments": "commission",
@@ -136,6 +137,8 @@ type guest struct {
 
 var guests = []guest{
 	{"hierarchy", "affiliates", []string{"parent_id", "level", "updated_at"}, "an affiliate's place is the tree's, and uplines are read with their standing", false},
+	{"affiliate/click", "referral_codes", nil, "the figures of clicks are by code", false},
+	{"affiliate/click", "customer_owners", nil, "and count the customers that a code brought", false},
 	{"affiliate", "affiliate_hierarchy", nil, "statistics are of an affiliate's team too", false},
 	{"affiliate", "transactions", nil, "since when the customers of transactions that are taken back had an owner", false},
 	{"commission", "affiliates", nil, "an assignment asks whether its affiliate is there, a payout whether it is active, and a refund what its affiliate is", false},

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/fature/fature/affiliate"
+	"github.com/fature/fature/affiliate/click"
 	"github.com/fature/fature/commission"
 	"github.com/fature/fature/internal/fault"
 	"github.com/fature/fature/internal/pg"
@@ -102,6 +103,8 @@ type findings struct {
 	codes        affiliate.Referrers
 	there        map[uuid.UUID]bool
 	places       map[uuid.UUID]transaction.Place
+	hits         map[*item]click.Hit
+	policy       click.Policy
 	attributions []attribution
 }
 
@@ -118,6 +121,8 @@ type names struct {
 	codes     []string
 	given     []uuid.UUID // affiliates
 	taken     []uuid.UUID // transactions that are taken back
+	visits    []click.Visit
+	visiting  []*item // whose the visits are
 }
 
 func (n *names) add(it *item) {
@@ -140,8 +145,13 @@ func (n *names) add(it *item) {
 	}
 	if e.AffiliateID != uuid.Nil {
 		n.given = append(n.given, e.AffiliateID)
-	} else if e.Code != "" {
+		return
+	}
+	if e.Code != "" {
 		n.codes = append(n.codes, e.Code)
+	}
+	if e.Visitor != "" {
+		n.visits, n.visiting = append(n.visits, click.Visit{Visitor: e.Visitor, At: e.At}), append(n.visiting, it)
 	}
 }
 
@@ -157,7 +167,8 @@ func (r *recording) look(ctx context.Context, tx *pg.Tx) (*findings, error) {
 	var owners []affiliate.Owner
 	var there []uuid.UUID
 	var places []transaction.Place
-	f := &findings{codes: affiliate.Referrers{}}
+	f := &findings{codes: affiliate.Referrers{}, hits: map[*item]click.Hit{}, policy: r.p.Clicks.Policy()}
+	hits := make([]click.Hit, len(n.visits))
 	var b pgx.Batch
 	tx.Start(ctx, &b)
 	if len(n.keys) > 0 {
@@ -175,8 +186,12 @@ func (r *recording) look(ctx context.Context, tx *pg.Tx) (*findings, error) {
 	if len(n.codes) > 0 {
 		affiliate.QueueReferrers(&b, f.codes, n.codes)
 	}
+	f.policy.QueueHits(&b, hits, n.visits)
 	if err := pg.Send(ctx, tx.DB, &b); err != nil {
 		return nil, err
+	}
+	for i, it := range n.visiting {
+		f.hits[it] = hits[i]
 	}
 	f.index(claims, owners, there, places)
 	return f, nil
@@ -223,32 +238,38 @@ func (r *recording) resolve(f *findings) error {
 	return r.refused()
 }
 
-// attribute finds to whom an event belongs: the affiliate that it gives, else
-// the customer's owner at its time, else the affiliate of its code. A customer
-// without an owner becomes theirs.
+// attribute finds to whom an event belongs, by click.Policy: the affiliate that
+// it gives, else that of its coupon, of its visitor's click, the customer's
+// owner at its time, or the affiliate of its code. A customer without an owner
+// becomes theirs.
 func (f *findings) attribute(it *item) error {
 	e := it.event
-	owner, owned := affiliate.OwnerAt(f.owners[e.CustomerID], e.At)
-	switch {
-	case e.AffiliateID != uuid.Nil:
-		if !f.there[e.AffiliateID] {
-			return fault.Field("affiliate_id", "%s does not exist", e.AffiliateID)
-		}
-		it.earner = e.AffiliateID
-		it.ownerDiffers = owned && *owner.AffiliateID != it.earner
-	case owned:
-		it.earner = *owner.AffiliateID
-	default:
-		it.earner = f.codes.By(e.Code)
+	if e.AffiliateID != uuid.Nil && !f.there[e.AffiliateID] {
+		return fault.Field("affiliate_id", "%s does not exist", e.AffiliateID)
 	}
-	if it.earner == uuid.Nil {
+	hit := f.hits[it]
+	of := click.Candidates{Given: e.AffiliateID, Click: hit.AffiliateID, Code: f.codes.By(e.Code)}
+	if f.codes.Coupon(e.Code) {
+		of.Coupon, of.Code = of.Code, uuid.Nil
+	}
+	owners := f.owners[e.CustomerID]
+	owner, owned := affiliate.OwnerAt(owners, e.At)
+	if owned {
+		of.Owner = *owner.AffiliateID
+	}
+	won, _ := f.policy.Credit(of)
+	if won.AffiliateID == uuid.Nil {
 		it.skipped = []commission.Skip{{Reason: commission.ReasonUnattributed}}
 		return nil
 	}
-	if e.CustomerID != "" && !owned {
-		a := affiliate.Attribution{CustomerID: e.CustomerID, AffiliateID: it.earner, Code: e.Code, At: e.At}
+	it.earner, it.ownerDiffers = won.AffiliateID, owned && of.Owner != won.AffiliateID
+	if e.CustomerID != "" && f.policy.Binds(won, owners, e.At) {
+		a := affiliate.Attribution{CustomerID: e.CustomerID, AffiliateID: it.earner, Code: e.Code, At: e.At, Takes: owned}
+		if won.By == click.ByClick {
+			a.Code, a.SubID = hit.Code, hit.SubID
+		}
 		f.attributions = append(f.attributions, attribution{a, it})
-		f.owners[e.CustomerID] = affiliate.WithOwner(f.owners[e.CustomerID],
+		f.owners[e.CustomerID] = affiliate.WithOwner(owners,
 			affiliate.Owner{CustomerID: e.CustomerID, AffiliateID: &it.earner, From: e.At})
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/fature/fature/affiliate"
+	"github.com/fature/fature/affiliate/click"
 	"github.com/fature/fature/commission"
 	"github.com/fature/fature/hierarchy"
 	"github.com/fature/fature/internal/fault"
@@ -58,7 +59,7 @@ func (p *Program) verify(ctx context.Context) (Report, error) {
 }
 
 func (p *Program) check(ctx context.Context, db pg.DB) (report Report, err error) {
-	checks := slices.Concat(hierarchy.Checks(), affiliate.Checks(), transaction.Checks(), commission.Checks(), ownChecks())
+	checks := slices.Concat(hierarchy.Checks(), affiliate.Checks(), click.Checks(), transaction.Checks(), commission.Checks(), ownChecks())
 	for _, c := range checks {
 		report.Checked = append(report.Checked, Invariant{c.Name, c.Meaning})
 	}

@@ -47,6 +47,11 @@ var corruptions = []struct{ finds, what, sql string }{
 		update fature.referral_codes set affiliate_id = pg_temp.of('ana') where code = 'duda' returning pg_temp.of('duda')`},
 	{"O1", "a customer came before its first owner", `update fature.customers set attributed_at = attributed_at - interval '1 s' where id = 'c1' returning id`},
 
+	{"K1", "a click is another's", `
+		insert into fature.clicks (affiliate_id, code, at) values (pg_temp.of('ana'), 'duda', now()) returning id`},
+	{"K1", "a click's code is nobody's", `
+		insert into fature.clicks (affiliate_id, code, at) values (pg_temp.of('ana'), 'nobody', now()) returning id`},
+
 	{"T1", "an amount is not a number", `
 		alter table fature.transactions drop constraint transactions_amount_check;
 		update fature.transactions set amount = 'NaN' where original_id = '1' returning id`},

@@ -11,7 +11,7 @@ func Checks() []verify.Check {
 		{Name: "R1", Meaning: "an affiliate's referral code leads to it and is not retired", SQL: `
 			select a.id from fature.affiliates a
 			where not exists (select from fature.referral_codes c
-				where c.affiliate_id = a.id and c.code = a.referral_code and c.retired_at is null)`},
+				where c.affiliate_id = a.id and c.code = a.referral_code and c.kind = 'link' and c.retired_at is null)`},
 		{Name: "O1", Meaning: "a customer was attributed when its first owner began", SQL: `
 			select c.id from fature.customers c
 			where c.attributed_at is distinct from (

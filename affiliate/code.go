@@ -3,6 +3,7 @@ package affiliate
 import (
 	"crypto/rand"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/fature/fature/internal/fault"
 )
@@ -39,6 +40,22 @@ func checkCode(code string) error {
 		return fault.Field("", "has not between %d and %d characters", shortestCode, longestCode)
 	case strings.Trim(code, allowed) != "":
 		return fault.Field("", "%q has characters other than letters, digits, - and _", code)
+	}
+	return nil
+}
+
+// CheckCode refuses what cannot be a referral code.
+func CheckCode(code string) error { return checkCode(code) }
+
+const maxSubID = 100
+
+// CheckSubID bounds what an affiliate tells its own campaigns apart by.
+func CheckSubID(id string) error {
+	switch {
+	case len(id) > 4*maxSubID || utf8.RuneCountInString(id) > maxSubID:
+		return fault.Field("", "is longer than %d characters", maxSubID)
+	case !clean(id):
+		return fault.Field("", "is not valid UTF-8 or holds a NUL")
 	}
 	return nil
 }

@@ -160,3 +160,102 @@ func TestNoSuchCode(t *testing.T) {
 	_, err = tx.Exec(t.Context(), "select")
 	require.NoError(t, err)
 }
+
+// Coupons are codes of another kind: any number of them, unlike every code in
+// any case, and nobody takes another's.
+func TestCoupons(t *testing.T) {
+	t.Parallel()
+	w := shared(t)
+	ctx := t.Context()
+	ana, bia := w.affiliate("ana"), w.affiliate("bia")
+	first, err := w.affiliates.AddCoupon(ctx, ana.ID, w.code("Save"))
+	require.NoError(t, err)
+	require.Equal(t, affiliate.Coupon, first.Kind)
+	require.Equal(t, ana.ID, first.AffiliateID)
+	require.Nil(t, first.RetiredAt)
+	made, err := w.affiliates.AddCoupon(ctx, ana.ID, "")
+	require.NoError(t, err)
+	require.Len(t, made.Code, 8)
+
+	found, err := w.affiliates.GetByCode(ctx, strings.ToUpper(first.Code))
+	require.NoError(t, err)
+	require.Equal(t, ana.ID, found.ID)
+	require.Equal(t, ana.ReferralCode, found.ReferralCode, "the link's code stays")
+
+	for _, taken := range []string{strings.ToLower(first.Code), ana.ReferralCode} {
+		_, err = w.affiliates.AddCoupon(ctx, bia.ID, taken)
+		require.ErrorIs(t, err, affiliate.ErrCodeTaken)
+		_, err = w.affiliates.ChangeCode(ctx, bia.ID, taken)
+		require.ErrorIs(t, err, affiliate.ErrCodeTaken)
+	}
+	_, err = w.affiliates.AddCoupon(ctx, ana.ID, ana.ReferralCode)
+	require.ErrorIs(t, err, affiliate.ErrCodeTaken, "her own link's code is no coupon")
+	_, err = w.affiliates.ChangeCode(ctx, ana.ID, first.Code)
+	require.ErrorIs(t, err, affiliate.ErrCodeTaken, "nor the other way round")
+	d := w.draft("caio")
+	d.ReferralCode = first.Code
+	_, err = w.affiliates.Create(ctx, d)
+	require.ErrorIs(t, err, affiliate.ErrCodeTaken)
+	d.ReferralCode, d.ReferredBy = "", first.Code
+	caio, err := w.affiliates.Create(ctx, d)
+	require.NoError(t, err)
+	require.Equal(t, ana.ID, *caio.ParentID, "it leads to her like a code")
+
+	// A new code of hers retires no coupon.
+	_, err = w.affiliates.ChangeCode(ctx, ana.ID, w.code("ana2"))
+	require.NoError(t, err)
+	retired, err := w.affiliates.RetireCoupon(ctx, ana.ID, strings.ToUpper(first.Code))
+	require.NoError(t, err)
+	require.NotNil(t, retired.RetiredAt)
+	again, err := w.affiliates.RetireCoupon(ctx, ana.ID, first.Code)
+	require.NoError(t, err)
+	require.Equal(t, retired, again)
+	codes, err := w.affiliates.Codes(ctx, ana.ID)
+	require.NoError(t, err)
+	var told []string
+	for _, c := range codes {
+		told = append(told, fmt.Sprintf("%s %s %t", strings.TrimSuffix(c.Code, w.tag), c.Kind, c.RetiredAt == nil))
+	}
+	require.Equal(t, []string{"ana2- link true", made.Code + " coupon true", "Save- coupon false", "ana- link false"}, told)
+	found, err = w.affiliates.GetByCode(ctx, first.Code)
+	require.NoError(t, err)
+	require.Equal(t, ana.ID, found.ID, "a retired one still finds its owner")
+	back, err := w.affiliates.AddCoupon(ctx, ana.ID, strings.ToUpper(first.Code))
+	require.NoError(t, err)
+	require.Nil(t, back.RetiredAt)
+	require.Equal(t, strings.ToUpper(first.Code), back.Code)
+
+	for _, of := range []struct {
+		id   uuid.UUID
+		code string
+	}{{bia.ID, first.Code}, {ana.ID, ana.ReferralCode}, {ana.ID, w.code("none")}, {ana.ID, "a b"}, {uuid.New(), first.Code}} {
+		_, err = w.affiliates.RetireCoupon(ctx, of.id, of.code)
+		require.ErrorIs(t, err, affiliate.ErrCouponNotFound)
+	}
+	_, err = w.affiliates.AddCoupon(ctx, uuid.New(), w.code("x"))
+	require.ErrorIs(t, err, affiliate.ErrNotFound)
+	for _, bad := range []string{"ab", "a b c", "abc\x00", strings.Repeat("c", 21), "\xff\xff\xff"} {
+		_, err = w.affiliates.AddCoupon(ctx, ana.ID, bad)
+		require.ErrorIs(t, err, fault.Invalid)
+	}
+	w.wantSound()
+}
+
+// Two affiliates want one coupon at once: one has it.
+func TestCouponAtOnce(t *testing.T) {
+	t.Parallel()
+	w := shared(t)
+	ana, bia := w.affiliate("ana"), w.affiliate("bia")
+	got := 0
+	for _, err := range atOnce(8, func(i int) error {
+		_, err := w.affiliates.AddCoupon(t.Context(), []uuid.UUID{ana.ID, bia.ID}[i%2], w.code("one"))
+		return err
+	}) {
+		if err == nil {
+			got++
+		} else {
+			require.ErrorIs(t, err, affiliate.ErrCodeTaken)
+		}
+	}
+	require.Equal(t, 4, got, "hers, however often she asks")
+}

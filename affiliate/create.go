@@ -191,7 +191,7 @@ func resolve(ctx context.Context, tx pg.DB, all []candidate, path func(int) stri
 			}
 			c.Err(path(i), k.settle(&all[i]))
 			// A later draft of the call may name this one.
-			k.parents[all[i].ID], k.referrers[lookup(all[i].ReferralCode)] = true, all[i].ID
+			k.parents[all[i].ID], k.referrers[lookup(all[i].ReferralCode)] = true, Referrer{AffiliateID: all[i].ID}
 		}
 		if err := c.Done(); err != nil || !again {
 			return err

@@ -21,6 +21,7 @@ type Owner struct {
 	CustomerID  string     `db:"customer_id"`
 	AffiliateID *uuid.UUID `db:"affiliate_id"` // nil ends an ownership
 	Code        *string    `db:"code"`         // the referral code that brought the customer
+	SubID       *string    `db:"sub_id"`       // of the click that did
 	From        time.Time  `db:"from_at"`
 }
 
@@ -30,6 +31,11 @@ type Attribution struct {
 	AffiliateID uuid.UUID // or
 	Code        string    // a referral code
 	At          time.Time // zero is now
+
+	SubID string // of the click that brought it; see package click
+	// Takes makes the affiliate the owner also where another owns the customer,
+	// unless it changed owner at that moment or later.
+	Takes bool
 }
 
 // Customers are who the affiliates brought, and whose they are.
@@ -57,6 +63,7 @@ func (s *Customers) Attribute(ctx context.Context, a Attribution) (Owner, error)
 	if a.Code != "" {
 		c.Err("code", checkCode(a.Code))
 	}
+	c.Err("sub_id", CheckSubID(a.SubID))
 	checkInstant(&c, "at", a.At)
 	if err := c.Done(); err != nil {
 		return Owner{}, fail("attribute", err)
@@ -199,21 +206,22 @@ func QueueOwners(b *pgx.Batch, into *[]Owner, customerIDs []string) {
 }
 
 // QueueAttributions gives customers to affiliates where nobody owns them at
-// that time, and reads whose they then are, in the order of the attributions.
+// that time, or where they are taken, and reads whose they then are, in the order of the attributions.
 // The customers are locked in the order of their ids.
 func QueueAttributions(b *pgx.Batch, into *[]Owner, list []Attribution) {
 	var ids []string
 	var affiliates []uuid.UUID
-	var codes []*string
+	var codes, subIDs []*string
 	var at []time.Time
+	var takes []bool
 	var rows []uuid.UUID
 	for _, a := range list {
 		rows, ids, affiliates = append(rows, pg.NewID()), append(ids, a.CustomerID), append(affiliates, a.AffiliateID)
-		codes, at = append(codes, none(a.Code)), append(at, a.At)
+		codes, subIDs, at, takes = append(codes, none(a.Code)), append(subIDs, none(a.SubID)), append(at, a.At), append(takes, a.Takes)
 	}
 	b.Queue(insertCustomers, ids, at)
 	b.Queue(lockCustomers, ids)
-	b.Queue(insertOwners, rows, ids, affiliates, codes, at)
+	b.Queue(insertOwners, rows, ids, affiliates, codes, subIDs, at, takes)
 	pg.Queue(b, into, selectOwnersAt, ids, at)
 }
 
@@ -244,15 +252,20 @@ func queueTimes[K comparable](q *pgx.QueuedQuery, into map[K]time.Time) {
 }
 
 // Referrers are whom referral codes lead to.
-type Referrers map[string]uuid.UUID
+type Referrers map[string]Referrer
 
-// By is whom a code in any case leads to; zero is nobody.
-func (r Referrers) By(code string) uuid.UUID { return r[lookup(code)] }
-
-type referrer struct {
+// Referrer is whom a referral code leads to.
+type Referrer struct {
 	Code        string    `db:"code"` // in small letters
 	AffiliateID uuid.UUID `db:"affiliate_id"`
+	Kind        CodeKind  `db:"kind"`
 }
+
+// By is whom a code in any case leads to; zero is nobody.
+func (r Referrers) By(code string) uuid.UUID { return r[lookup(code)].AffiliateID }
+
+// Coupon tells whether a code in any case is a coupon.
+func (r Referrers) Coupon(code string) bool { return r[lookup(code)].Kind == Coupon }
 
 // QueueReferrers reads whom referral codes lead to.
 func QueueReferrers(b *pgx.Batch, into Referrers, codes []string) {
@@ -261,9 +274,9 @@ func QueueReferrers(b *pgx.Batch, into Referrers, codes []string) {
 		small[i] = lookup(c)
 	}
 	b.Queue(selectReferrers, small).Query(func(rows pgx.Rows) error {
-		list, err := pgx.CollectRows(rows, pgx.RowToStructByName[referrer])
+		list, err := pgx.CollectRows(rows, pgx.RowToStructByName[Referrer])
 		for _, r := range list {
-			into[r.Code] = r.AffiliateID
+			into[r.Code] = r
 		}
 		return err
 	})
@@ -285,6 +298,9 @@ func instant(t time.Time) time.Time {
 func checkInstant(c *fault.Check, field string, t time.Time) {
 	c.That(t.Year() >= 2000 && !t.After(time.Now().Add(24*time.Hour)), field, "is before the year 2000 or more than 24 hours ahead")
 }
+
+// CheckCustomerID refuses what cannot be the id of a customer.
+func CheckCustomerID(id string) error { return checkCustomerID(id) }
 
 func checkCustomerID(id string) error {
 	if id == "" || len(id) > 255 || !clean(id) {

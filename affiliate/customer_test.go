@@ -131,6 +131,8 @@ func TestAttributeRefuses(t *testing.T) {
 		"nobody":              {func(a *affiliate.Attribution) { a.AffiliateID = uuid.Nil }, "affiliate_id: or code is needed, and one of them only"},
 		"affiliate and code":  {func(a *affiliate.Attribution) { a.Code = "ana" }, "affiliate_id: or code is needed, and one of them only"},
 		"code with NUL":       {func(a *affiliate.Attribution) { a.AffiliateID, a.Code = uuid.Nil, "a\x00b" }, `code: "a\x00b" has characters other than letters, digits, - and _`},
+		"sub-id with NUL":     {func(a *affiliate.Attribution) { a.SubID = "a\x00" }, "sub_id: is not valid UTF-8 or holds a NUL"},
+		"long sub-id":         {func(a *affiliate.Attribution) { a.SubID = strings.Repeat("é", 101) }, "sub_id: is longer than 100 characters"},
 		"1999":                {func(a *affiliate.Attribution) { a.At = time.Date(1999, 12, 31, 23, 59, 59, 0, time.UTC) }, "at: is before the year 2000 or more than 24 hours ahead"},
 		"in two days":         {func(a *affiliate.Attribution) { a.At = time.Now().Add(48 * time.Hour) }, "at: is before the year 2000 or more than 24 hours ahead"},
 		"in the year 300,000": {func(a *affiliate.Attribution) { a.At = time.Date(300_000, 1, 1, 0, 0, 0, 0, time.UTC) }, "at: is before the year 2000 or more than 24 hours ahead"},
@@ -157,4 +159,31 @@ func TestAttributeRefuses(t *testing.T) {
 	_, err = w.customers.Owner(t.Context(), good.CustomerID, time.Now())
 	require.ErrorIs(t, err, affiliate.ErrCustomerNotFound)
 	require.ErrorIs(t, err, fault.NotFound)
+}
+
+// Who takes a customer owns it from then on, unless it changed owner at that
+// moment or later.
+func TestAttributeTakes(t *testing.T) {
+	t.Parallel()
+	w := shared(t)
+	ana, bia, dora := w.affiliate("ana"), w.affiliate("bia"), w.affiliate("dora")
+	noon := time.Date(2025, 6, 15, 12, 0, 0, 0, time.UTC)
+	take := func(by affiliate.Affiliate, at time.Time) affiliate.Affiliate {
+		t.Helper()
+		owner, err := w.customers.Attribute(t.Context(), affiliate.Attribution{CustomerID: w.code("carla"), AffiliateID: by.ID, SubID: "june", At: at, Takes: true})
+		require.NoError(t, err)
+		got, err := w.affiliates.Get(t.Context(), *owner.AffiliateID)
+		require.NoError(t, err)
+		return got
+	}
+	require.Equal(t, ana, take(ana, noon), "nobody's")
+	require.Equal(t, ana, take(bia, noon), "at the very moment")
+	require.Equal(t, bia, take(bia, noon.Add(time.Hour)))
+	require.Equal(t, ana, take(dora, noon.Add(time.Minute)), "bia has her later")
+	require.Equal(t, bia, take(bia, noon.Add(2*time.Hour)), "hers already")
+	owners, err := w.customers.Owners(t.Context(), w.code("carla"))
+	require.NoError(t, err)
+	require.Len(t, owners, 2)
+	require.Equal(t, "june", *owners[0].SubID)
+	w.wantSound()
 }

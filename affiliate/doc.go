@@ -5,7 +5,8 @@
 // Unicode. An affiliate belongs to one user, stands at one place in the tree
 // (package hierarchy), and is never deleted, since its lines remain. A
 // referral code leads to its affiliate for ever, also when another took its
-// place. A customer is known by the host's own id and belongs to one affiliate
+// place; beside the one code of its links an affiliate has any number of
+// coupons, which customers give. A customer is known by the host's own id and belongs to one affiliate
 // at a time; whose it was is kept.
 //
 // Each store is a small struct over the host's pool; WithTx binds a copy to

@@ -15,6 +15,7 @@ var (
 	ErrIDTaken        = fault.New(fault.Conflict, "the id is taken")
 	ErrOriginTaken    = fault.New(fault.Conflict, "a user with this original id was made already")
 	ErrCodeNotFound   = fault.New(fault.Invalid, "no such referral code")
+	ErrCouponNotFound = fault.New(fault.NotFound, "no such coupon of the affiliate")
 	ErrParentNotFound = fault.New(fault.Invalid, "no such parent")
 )
 

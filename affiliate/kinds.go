@@ -44,6 +44,15 @@ func (c Category) Valid() bool {
 	return false
 }
 
+// CodeKind is what a referral code is handed out as.
+type CodeKind string
+
+// The kinds of referral codes.
+const (
+	Link   CodeKind = "link"   // the one code of an affiliate that its links carry
+	Coupon CodeKind = "coupon" // any number of them, for customers to give
+)
+
 // Role is what a user may do.
 type Role = access.Role
 

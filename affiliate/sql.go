@@ -83,22 +83,33 @@ const (
 		returning ` + affiliateColumns
 
 	selectCodes = `
-		select code, affiliate_id, created_at, retired_at from fature.referral_codes
+		select code, affiliate_id, kind, created_at, retired_at from fature.referral_codes
 		where affiliate_id = $1 /*sees affiliate_id*/ order by created_at desc, id desc`
 
 	lockAffiliate = `select from fature.affiliates where id = $1 for no key update`
 
 	retireCodes = `
 		update fature.referral_codes set retired_at = now()
-		where affiliate_id = $1 and retired_at is null and lower(code collate "C") <> $2`
+		where affiliate_id = $1 and kind = 'link' and retired_at is null and lower(code collate "C") <> $2`
 
 	// Takes a code anew, or back from retirement and in the case now given. No
 	// row says that it is another's.
 	takeCode = `
 		insert into fature.referral_codes as c (id, code, affiliate_id) values ($1, $2, $3)
 		on conflict (lower(code collate "C")) do update set code = excluded.code, retired_at = null
-			where c.affiliate_id = $3
+			where c.affiliate_id = $3 and c.kind = 'link'
 		returning affiliate_id`
+
+	takeCoupon = `
+		insert into fature.referral_codes as c (id, code, affiliate_id, kind) values ($1, $2, $3, 'coupon')
+		on conflict (lower(code collate "C")) do update set code = excluded.code, retired_at = null
+			where c.affiliate_id = $3 and c.kind = 'coupon'
+		returning code, affiliate_id, kind, created_at, retired_at`
+
+	retireCoupon = `
+		update fature.referral_codes set retired_at = coalesce(retired_at, now())
+		where affiliate_id = $1 and kind = 'coupon' and lower(code collate "C") = $2
+		returning code, affiliate_id, kind, created_at, retired_at`
 
 	updateCode = `
 		update fature.affiliates a set referral_code = $2, updated_at = now() where id = $1
@@ -126,7 +137,7 @@ const (
 		from fature.affiliates a join fature.users u on u.id = a.user_id where a.id = any($1)`
 
 	selectReferrers = `
-		select lower(code collate "C") as code, affiliate_id from fature.referral_codes where lower(code collate "C") = any($1)`
+		select lower(code collate "C") as code, affiliate_id, kind from fature.referral_codes where lower(code collate "C") = any($1)`
 
 	insertUsers = `
 		insert into fature.users (id, email, email_canon, name, original_id, migrated_from)
@@ -146,7 +157,7 @@ const (
 
 const (
 	selectOwners = `
-		select customer_id, affiliate_id, code, from_at from fature.customer_owners
+		select customer_id, affiliate_id, code, sub_id, from_at from fature.customer_owners
 		where customer_id = any($1) order by customer_id, from_at`
 
 	// For a viewer: who is hidden from it owns nothing that it could name.
@@ -178,18 +189,22 @@ const (
 
 	lockCustomers = `select from fature.customers where id = any($1) order by id for no key update`
 
+	// Who takes a customer takes it from now on: not where it changed owner later.
 	insertOwners = `
-		insert into fature.customer_owners (id, customer_id, affiliate_id, code, from_at)
-		select d.* from unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::timestamptz[])
-			as d (id, customer_id, affiliate_id, code, at)
-		where (
+		insert into fature.customer_owners (id, customer_id, affiliate_id, code, sub_id, from_at)
+		select d.id, d.customer_id, d.affiliate_id, d.code, d.sub_id, d.at
+		from unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[], $5::text[], $6::timestamptz[], $7::boolean[])
+			as d (id, customer_id, affiliate_id, code, sub_id, at, takes)
+		cross join lateral (select (
 			select o.affiliate_id from fature.customer_owners o
 			where o.customer_id = d.customer_id and o.from_at <= d.at
-			order by o.from_at desc limit 1) is null
+			order by o.from_at desc limit 1) as id) owner
+		where owner.id is null or d.takes and owner.id <> d.affiliate_id and not exists (
+			select from fature.customer_owners o where o.customer_id = d.customer_id and o.from_at >= d.at)
 		on conflict (customer_id, from_at) do nothing`
 
 	selectOwnersAt = `
-		select o.customer_id, o.affiliate_id, o.code, o.from_at
+		select o.customer_id, o.affiliate_id, o.code, o.sub_id, o.from_at
 		from unnest($1::text[], $2::timestamptz[]) with ordinality as d (customer_id, at, n)
 		cross join lateral (
 			select * from fature.customer_owners o

@@ -150,14 +150,49 @@ func (s *Store) Update(ctx context.Context, id uuid.UUID, change Change) (Affili
 type ReferralCode struct {
 	Code        string     `db:"code"`
 	AffiliateID uuid.UUID  `db:"affiliate_id"`
+	Kind        CodeKind   `db:"kind"`
 	CreatedAt   time.Time  `db:"created_at"`
 	RetiredAt   *time.Time `db:"retired_at"` // nil while it is handed out
 }
 
-// Codes lists an affiliate's referral codes, the newest first.
+// Codes lists an affiliate's referral codes and coupons, the newest first.
 func (s *Store) Codes(ctx context.Context, id uuid.UUID) ([]ReferralCode, error) {
 	codes, err := pg.All[ReferralCode](ctx, s.db, selectCodes, id)
 	return codes, fail("codes", err)
+}
+
+// AddCoupon gives an affiliate another coupon, a generated one where code is
+// empty: a referral code that customers give, and that decides whose an event
+// is before clicks and before the customer's owner. A coupon is unlike every
+// other code and coupon without regard to case; one that the affiliate has, or
+// retired, is its again. Errors: InvalidError, ErrCodeTaken, ErrNotFound.
+func (s *Store) AddCoupon(ctx context.Context, id uuid.UUID, code string) (ReferralCode, error) {
+	if code == "" {
+		code = newCode()
+	}
+	if err := checkCode(code); err != nil {
+		return ReferralCode{}, fail("add coupon", fault.In("code", err))
+	}
+	return s.coupon(ctx, "add coupon", ErrCodeTaken, takeCoupon, pg.NewID(), code, id)
+}
+
+// RetireCoupon notes that a coupon is handed out no more. It goes on leading to
+// its affiliate: whether it is still taken is for the host to say. Errors:
+// ErrCouponNotFound.
+func (s *Store) RetireCoupon(ctx context.Context, id uuid.UUID, code string) (ReferralCode, error) {
+	if checkCode(code) != nil {
+		return ReferralCode{}, fail("retire coupon", ErrCouponNotFound)
+	}
+	return s.coupon(ctx, "retire coupon", ErrCouponNotFound, retireCoupon, id, lookup(code))
+}
+
+func (s *Store) coupon(ctx context.Context, op string, none error, sql string, args ...any) (ReferralCode, error) {
+	var coupon ReferralCode
+	err := pg.InTx(ctx, s.db, func(tx pg.DB) (err error) {
+		coupon, err = pg.One[ReferralCode](ctx, tx, sql, args...)
+		return missing(err, none)
+	})
+	return coupon, fail(op, err)
 }
 
 // ChangeCode gives an affiliate another referral code, a generated one where

@@ -17,14 +17,14 @@ grant select on
 	fature.affiliate_history, fature.transactions, fature.transaction_keys, fature.commission_plans,
 	fature.plan_assignments, fature.commissions, fature.rule_counters, fature.closings, fature.statements, fature.payouts,
 	fature.statement_carries, fature.affiliate_deltas, fature.affiliate_rollups, fature.affiliate_customers, fature.fold,
-	fature.settings, fature.leases, fature.outbox, fature.sessions,
+	fature.settings, fature.leases, fature.outbox, fature.sessions, fature.clicks,
 	fature.partitions, fature.affiliate_stats, fature.system_performance to fature_app;
 grant insert on
 	fature.users, fature.affiliates, fature.referral_codes, fature.customers, fature.customer_owners,
 	fature.affiliate_hierarchy, fature.transactions, fature.transaction_keys, fature.commission_plans,
 	fature.plan_assignments, fature.commissions, fature.rule_counters, fature.closings, fature.statements, fature.payouts,
 	fature.statement_carries, fature.affiliate_deltas, fature.affiliate_rollups, fature.affiliate_customers,
-	fature.settings, fature.leases, fature.outbox, fature.sessions to fature_app;
+	fature.settings, fature.leases, fature.outbox, fature.sessions, fature.clicks to fature_app;
 grant delete on fature.affiliate_hierarchy, fature.affiliate_deltas, fature.affiliate_customers, fature.settings,
 	fature.outbox, fature.sessions to fature_app;
 -- Verify looks for the hashes; what they stand for is for the owner.
@@ -60,4 +60,4 @@ grant select on
 	fature.transactions, fature.transaction_keys, fature.commission_plans, fature.plan_assignments,
 	fature.commissions, fature.rule_counters, fature.closings, fature.statements, fature.payouts, fature.statement_carries,
 	fature.affiliate_deltas, fature.affiliate_rollups, fature.affiliate_customers, fature.fold, fature.settings, fature.leases, fature.outbox,
-	fature.partitions, fature.affiliate_stats, fature.system_performance to fature_readonly;
+	fature.clicks, fature.partitions, fature.affiliate_stats, fature.system_performance to fature_readonly;

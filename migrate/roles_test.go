@@ -13,6 +13,7 @@ import (
 
 	"github.com/fature/fature"
 	"github.com/fature/fature/affiliate"
+	"github.com/fature/fature/affiliate/click"
 	"github.com/fature/fature/commission"
 	"github.com/fature/fature/internal/testenv"
 	"github.com/fature/fature/migrate"
@@ -70,6 +71,17 @@ func TestTheApplicationsRole(t *testing.T) {
 	require.NoError(t, err)
 	require.NoError(t, p.Hierarchy.Move(ctx, people[2].ID, people[1].ID))
 	_, err = p.Affiliates.ChangeCode(ctx, people[0].ID, "ANA2")
+	require.NoError(t, err)
+	_, err = p.Affiliates.AddCoupon(ctx, people[0].ID, "SUMMER")
+	require.NoError(t, err)
+	_, err = p.Affiliates.RetireCoupon(ctx, people[0].ID, "SUMMER")
+	require.NoError(t, err)
+	visitor := click.NewVisitor()
+	_, err = p.Clicks.Record(ctx, click.Click{Code: "ANA", Visitor: visitor, UserAgent: "Firefox", At: time.Now().AddDate(-2, 0, 0)})
+	require.NoError(t, err, "in a month that is made for it")
+	_, err = p.Clicks.Attribute(ctx, click.Touch{CustomerID: "d", Code: "SUMMER", Visitor: visitor})
+	require.NoError(t, err)
+	_, err = p.Clicks.Figures(ctx, people[0].ID, time.Now().AddDate(-3, 0, 0), time.Now())
 	require.NoError(t, err)
 	_, err = p.Affiliates.Update(ctx, people[0].ID, affiliate.Change{Category: affiliate.VIP})
 	require.NoError(t, err)
@@ -148,6 +160,9 @@ func TestTheApplicationsRole(t *testing.T) {
 		"delete from guarded.transaction_keys",
 		"update guarded.payouts set amount = 0",
 		"delete from guarded.payouts",
+		"update guarded.clicks set mark = ''",
+		"delete from guarded.clicks",
+		"truncate guarded.clicks",
 		"delete from guarded.users",
 		"truncate guarded.transactions",
 		"truncate guarded.affiliate_deltas",

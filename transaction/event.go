@@ -57,13 +57,16 @@ func (t Type) Volume(amount decimal.Decimal) decimal.Decimal {
 // OriginalID together are its key for ever; reporting it twice records it
 // once. An event without a key is never taken for a repetition.
 //
-// Who earns is the AffiliateID where it is given, else the owner of the
+// Who earns is the AffiliateID where it is given, else the affiliate of the Code
+// where that is a coupon, else that of the Visitor's click, else the owner of the
 // CustomerID at the event's time, else the affiliate of the Code; with none of
-// them the event is nobody's.
+// them the event is nobody's. The programme's click.Policy says which click
+// counts, and can put the owner before it.
 type Event struct {
 	AffiliateID uuid.UUID
 	Code        string // a referral code, without regard to case
 	CustomerID  string // the host's own id of its customer
+	Visitor     string // who clicked, by the id in its cookie (package affiliate/click)
 
 	// CustomerEmail tells a customer who is the affiliate itself. It is compared
 	// without regard to case and plus-addresses, and not stored.
@@ -100,6 +103,7 @@ func (e Event) TakesBack() bool { return e.Reverses != uuid.Nil || e.ReversesKey
 const (
 	maxText         = 255
 	maxCode         = 20
+	maxVisitor      = 64
 	maxMetadataKeys = 100
 	maxMetadata     = 16 << 10 // bytes of its JSON
 	maxDepth        = 8
@@ -133,6 +137,7 @@ func (e Event) Validate(currency string, now time.Time) error {
 	c.That(!e.At.Before(earliest), "at", "is before the year 2000")
 	c.That(!e.At.After(now.Add(24*time.Hour)), "at", "is more than 24 hours ahead")
 	c.Err("code", checkText(e.Code, maxCode))
+	c.Err("visitor", checkText(e.Visitor, maxVisitor))
 	c.Err("customer_id", checkText(e.CustomerID, maxText))
 	c.Err("customer_email", checkText(e.CustomerEmail, maxText))
 	c.Err("", e.Key().Validate())

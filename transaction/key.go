@@ -71,6 +71,10 @@ func (e Event) Digest(at time.Time) []byte {
 		text(e.ReversesKey.SourceTable)
 		text(e.ReversesKey.OriginalID)
 	}
+	if e.Visitor != "" {
+		text("\x00visitor") // no name of a table
+		text(e.Visitor)
+	}
 	if len(e.Metadata) > 0 {
 		// Marshal sorts the keys, and Validate has seen that it succeeds.
 		metadata, _ := json.Marshal(e.Metadata)

@@ -25,6 +25,9 @@ func TestDigestNeverChanges(t *testing.T) {
 	reversal := event{Type: transaction.Chargeback, Amount: decimal.New(5, 0), Currency: "BRL", Reverses: e.AffiliateID}
 	const reversing = "01db0f33a81200e3e3378068bc29a9a409ee71af5b948b2fc17d3b8b7e4014cd4d"
 	require.Equal(t, reversing, hex.EncodeToString(reversal.Digest(now)))
+	visit := event{Type: transaction.Signup, Currency: "BRL", Visitor: "visitor-of-sixteen"}
+	const visiting = "01bbb728b7202c55058c340ecf0ac2e4cf2caa19fb3075955518256126ff604853"
+	require.Equal(t, visiting, hex.EncodeToString(visit.Digest(time.Time{})))
 }
 
 // The same event told in other words is the same event.
@@ -72,6 +75,7 @@ func TestDigestTellsEachField(t *testing.T) {
 		"code":             func(e *event) time.Time { e.Code = ""; return e.At },
 		"customer":         func(e *event) time.Time { e.CustomerID = ""; return e.At },
 		"code as customer": func(e *event) time.Time { e.Code, e.CustomerID = "", "ANA"+"c-1"; return e.At },
+		"visitor":          func(e *event) time.Time { e.Visitor = "visitor-of-sixteen"; return e.At },
 		"one from another": func(e *event) time.Time { e.Code, e.CustomerID = "ANAc", "-1"; return e.At },
 		"time":             func(e *event) time.Time { return e.At.Add(time.Microsecond) },
 		"no time":          func(e *event) time.Time { return time.Time{} },

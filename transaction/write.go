@@ -202,6 +202,8 @@ func (t Transaction) Differs(e Event) string {
 		return "reverses_key"
 	case e.AffiliateID == uuid.Nil && e.Code != "":
 		return "code"
+	case e.AffiliateID == uuid.Nil && e.Visitor != "":
+		return "visitor"
 	}
 	return "affiliate_id"
 }

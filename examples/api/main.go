@@ -1,7 +1,7 @@
 // Api is the library behind a REST API: a thin layer that decodes, asks the
 // library and encodes. It begins with what the engine of commissions needs.
 //
-//	go run ./examples/api [-addr HOST:PORT] [-seed-admin EMAIL:PASSWORD]
+//	go run ./examples/api [-addr HOST:PORT] [-seed-admin EMAIL:PASSWORD] [-redirect-hosts HOST,...]
 //
 // DATABASE_URL names a database, which is migrated; without one a server is
 // started for this run.
@@ -24,6 +24,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/fature/fature"
+	"github.com/fature/fature/affiliate/click"
 	"github.com/fature/fature/affiliate/session"
 	"github.com/fature/fature/internal/testenv"
 	"github.com/fature/fature/migrate"
@@ -34,6 +35,7 @@ func main() {
 	flag.StringVar(&o.addr, "addr", "127.0.0.1:8080", "the `ADDRESS` to listen at")
 	flag.StringVar(&o.database, "database", os.Getenv("DATABASE_URL"), "the `URL` of a database; without one a server is started for this run")
 	flag.StringVar(&o.admin, "seed-admin", "", "makes the first admin, as `EMAIL:PASSWORD`; one that is there stays as it is")
+	flag.StringVar(&o.hosts, "redirect-hosts", "", "the `HOSTS` to which GET /r/{code}?to= may lead, with commas between them")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -44,7 +46,7 @@ func main() {
 	}
 }
 
-type options struct{ addr, database, admin string }
+type options struct{ addr, database, admin, hosts string }
 
 // run serves until ctx ends, and returns when all that it began is done.
 func run(ctx context.Context, o options, out io.Writer, log *slog.Logger) error {
@@ -65,6 +67,7 @@ func run(ctx context.Context, o options, out io.Writer, log *slog.Logger) error 
 	if err != nil {
 		return err
 	}
+	a.hosts = hostsOf(o.hosts)
 	if o.admin != "" {
 		if err := a.seedAdmin(ctx, o.admin); err != nil {
 			return err
@@ -90,7 +93,8 @@ func newAPI(ctx context.Context, pool *pgxpool.Pool, log *slog.Logger, sessions 
 	if err != nil {
 		return nil, err
 	}
-	return &api{program: program, pool: pool, log: log, now: time.Now}, nil
+	clicks, err := click.NewRecorder(program.Clicks, click.RecorderOptions{Logger: log})
+	return &api{program: program, pool: pool, clicks: clicks, log: log, now: time.Now}, err
 }
 
 // drainTime is how long requests on their way have to end.
@@ -105,8 +109,9 @@ func (a *api) serveUntil(ctx context.Context, listener net.Listener) error {
 		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 	}
 	working, stopWork := context.WithCancel(context.WithoutCancel(ctx))
-	worked, served := make(chan error, 1), make(chan error, 1)
+	worked, served := make(chan error, 2), make(chan error, 1)
 	go func() { worked <- a.program.Run(working) }()
+	go func() { worked <- a.clicks.Run(working) }()
 	go func() { served <- server.Serve(listener) }()
 	var err error
 	select {
@@ -118,5 +123,5 @@ func (a *api) serveUntil(ctx context.Context, listener net.Listener) error {
 		cancel()
 	}
 	stopWork()
-	return errors.Join(err, server.Close(), <-worked)
+	return errors.Join(err, server.Close(), <-worked, <-worked)
 }

@@ -41,6 +41,8 @@ func TestAccess(t *testing.T) {
 		{"GET /readyz", "", "", "200 200 200 200 200 200"},
 		{"GET /v1/auth/sessions", "", "", "200 200 200 200 200 401"},
 		{"DELETE /v1/auth/sessions/{id}", "/v1/auth/sessions/{none}", "", "404 404 404 404 404 401"},
+		{"GET /r/{code}", "/r/ana-code?to=https://shop.example/", "", "422 422 422 422 422 422"},
+		{"POST /v1/customers", "", `{"customer_id": "c"}`, "422 403 403 403 403 401"},
 		{"POST /v1/auth/login", "", "{}", "401 401 401 401 401 401"},
 		{"POST /v1/affiliates", "", `{"email": "x", "name": "x"}`, "422 403 403 403 403 401"},
 		{"GET /v1/affiliates/{id}", "/v1/affiliates/{bia}", "", "200 200 200 200 404 401"},

@@ -19,6 +19,7 @@ import (
 
 	"github.com/fature/fature"
 	"github.com/fature/fature/affiliate"
+	"github.com/fature/fature/affiliate/click"
 	"github.com/fature/fature/internal/fault"
 )
 
@@ -33,6 +34,8 @@ const (
 type api struct {
 	program *fature.Program
 	pool    *pgxpool.Pool
+	clicks  *click.Recorder
+	hosts   []string // to which links may lead
 	log     *slog.Logger
 	now     func() time.Time
 }
@@ -49,6 +52,8 @@ func (a *api) routes() []route {
 	return append([]route{
 		{pattern: "GET /livez", to: public, do: a.live},
 		{pattern: "GET /readyz", to: public, do: a.ready},
+		{pattern: "GET /r/{code}", to: public, do: a.follow},
+		{pattern: "POST /v1/customers", to: admins, do: a.attributeCustomer},
 		{pattern: "POST /v1/auth/login", to: public, do: a.login},
 		{pattern: "POST /v1/auth/logout", to: everyone, do: a.logout},
 		{pattern: "GET /v1/auth/sessions", to: everyone, do: a.listSessions},
@@ -171,6 +176,12 @@ func (a *api) refuse(w http.ResponseWriter, r *http.Request, err error) {
 
 func (a *api) write(w http.ResponseWriter, r *http.Request, status int, kind string, body any) {
 	if body == nil {
+		w.WriteHeader(status)
+		return
+	}
+	if on, ok := body.(away); ok {
+		a.cookie(&call{Request: r}).Set(w, on.visitor)
+		w.Header().Set("Location", on.to)
 		w.WriteHeader(status)
 		return
 	}

@@ -21,6 +21,7 @@ type eventJSON struct {
 	AffiliateID   uuid.UUID          `json:"affiliate_id"`
 	ReferralCode  string             `json:"referral_code"`
 	CustomerID    string             `json:"customer_id"`
+	Visitor       string             `json:"visitor"`
 	CustomerEmail string             `json:"customer_email"`
 	Type          transaction.Type   `json:"type"`
 	Amount        commission.Decimal `json:"amount"`
@@ -36,7 +37,7 @@ type eventJSON struct {
 func (j eventJSON) event() (transaction.Event, error) {
 	sum, err := money.Parse(string(j.Amount))
 	return transaction.Event{
-		AffiliateID: j.AffiliateID, Code: j.ReferralCode, CustomerID: j.CustomerID, CustomerEmail: j.CustomerEmail,
+		AffiliateID: j.AffiliateID, Code: j.ReferralCode, CustomerID: j.CustomerID, Visitor: j.Visitor, CustomerEmail: j.CustomerEmail,
 		Type: j.Type, Amount: sum, Currency: j.Currency, At: j.CreatedAt,
 		SourceTable: j.SourceTable, OriginalID: j.OriginalID, Reverses: j.Reverses,
 		Metadata: j.Metadata, Pending: j.Pending,

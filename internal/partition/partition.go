@@ -10,18 +10,27 @@ import (
 	"github.com/fature/fature/internal/pg"
 )
 
-// Months are the months in which events can be recorded: those that have a
-// partition in every table of events. Audit is by the month of the change.
+// Months are the months in which events, or clicks, can be recorded: those that
+// have a partition in every table of theirs. Audit is by the month of the
+// change.
 type Months struct {
-	pool  pg.DB     // outside any transaction
-	known *sync.Map // time.Time, the first instant of a month
+	pool   pg.DB     // outside any transaction
+	known  *sync.Map // time.Time, the first instant of a month
+	tables []string
 }
 
-// events are the tables that an event's month needs.
-var events = []string{"transactions", "commissions"}
+// events are the tables that an event's month needs; clicks have months of
+// their own, so that an import of old events makes none for them.
+var (
+	events = []string{"transactions", "commissions"}
+	clicks = []string{"clicks"}
+)
 
-// New makes the keeper of a schema's months.
-func New(pool pg.DB) *Months { return &Months{pool: pool, known: new(sync.Map)} }
+// New makes the keeper of a schema's months of events.
+func New(pool pg.DB) *Months { return &Months{pool: pool, known: new(sync.Map), tables: events} }
+
+// Clicks makes the keeper of its months of clicks.
+func Clicks(pool pg.DB) *Months { return &Months{pool: pool, known: new(sync.Map), tables: clicks} }
 
 // Of is the UTC month of a time.
 func Of(t time.Time) time.Time {
@@ -41,7 +50,7 @@ func (m *Months) Missing(ctx context.Context, db pg.DB, months []time.Time) ([]t
 	if len(unseen) == 0 {
 		return nil, nil
 	}
-	there, err := pg.Column[time.Time](ctx, db, selectMonths, unseen, events, len(events))
+	there, err := pg.Column[time.Time](ctx, db, selectMonths, unseen, m.tables, len(m.tables))
 	if err != nil {
 		return nil, err
 	}
@@ -65,12 +74,12 @@ func List(ctx context.Context, db pg.DB, table string) ([]time.Time, error) {
 // Forget drops what is known: a month that was there is not.
 func (m *Months) Forget() { m.known.Clear() }
 
-// Ensure makes the months in which events can be recorded, each table's in a
+// Ensure makes the months in which to record, each table's in a
 // short transaction of its own. It must not be called while the caller has a
 // transaction open: it would wait for the caller's locks.
 func (m *Months) Ensure(ctx context.Context, months []time.Time) error {
 	for _, month := range months {
-		if err := m.make(ctx, month); err != nil {
+		if err := m.make(ctx, month, m.tables); err != nil {
 			return err
 		}
 		m.known.Store(month, true)
@@ -78,8 +87,8 @@ func (m *Months) Ensure(ctx context.Context, months []time.Time) error {
 	return nil
 }
 
-// Ahead makes the months from now's on, n of them after it: for events by the
-// caller's clock, for the audit by the database's.
+// Ahead makes the months from now's on, n of them after it: for events and
+// clicks by the caller's clock, for the audit by the database's.
 func (m *Months) Ahead(ctx context.Context, now time.Time, n int) error {
 	for i := range n + 1 {
 		err := pg.Retry(ctx, m.pool, func() error {
@@ -89,7 +98,11 @@ func (m *Months) Ahead(ctx context.Context, now time.Time, n int) error {
 		if err != nil {
 			return err
 		}
-		if err := m.Ensure(ctx, []time.Time{Of(now).AddDate(0, i, 0)}); err != nil {
+		month := Of(now).AddDate(0, i, 0)
+		if err := m.Ensure(ctx, []time.Time{month}); err != nil {
+			return err
+		}
+		if err := m.make(ctx, month, clicks); err != nil {
 			return err
 		}
 	}
@@ -97,8 +110,8 @@ func (m *Months) Ahead(ctx context.Context, now time.Time, n int) error {
 }
 
 // make waits two seconds for locks, in the function, and tries again.
-func (m *Months) make(ctx context.Context, month time.Time) error {
-	for _, table := range events {
+func (m *Months) make(ctx context.Context, month time.Time, tables []string) error {
+	for _, table := range tables {
 		err := pg.Retry(ctx, m.pool, func() error {
 			_, err := m.pool.Exec(ctx, ensureMonth, table, month)
 			return err

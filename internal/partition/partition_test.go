@@ -193,7 +193,7 @@ func TestAhead(t *testing.T) {
 	require.NoError(t, months.Ahead(t.Context(), time.Date(2021, 11, 30, 23, 0, 0, 0, time.UTC), 5))
 	want := []string{}
 	for _, month := range []string{"_2021_11", "_2021_12", "_2022_01", "_2022_02", "_2022_03", "_2022_04"} {
-		want = append(want, "commissions"+month, "transactions"+month)
+		want = append(want, "clicks"+month, "commissions"+month, "transactions"+month)
 	}
 	slices.Sort(want)
 	names := `select partition_name from fature.partitions where month between '2021-01-01+00' and '2022-12-01+00' order by 1`

@@ -178,7 +178,7 @@ func (d *databases) migrate(ctx context.Context, name string) error {
 // clone.
 const monthsAhead = `
 	select fature.ensure_partition(name, (date_trunc('month', now() at time zone 'UTC') + make_interval(months => n)) at time zone 'UTC')
-	from unnest(array['transactions', 'commissions', 'data_audit']) name, generate_series(0, 3) n`
+	from unnest(array['transactions', 'commissions', 'data_audit', 'clicks']) name, generate_series(0, 3) n`
 
 // locked runs fn on one session that holds an advisory lock.
 func (d *databases) locked(ctx context.Context, lock string, fn func(*pgx.Conn) error) error {

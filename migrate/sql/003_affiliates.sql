@@ -49,6 +49,7 @@ create table fature.referral_codes (
 	id           uuid not null default gen_random_uuid() constraint referral_codes_pkey primary key,
 	code         varchar(20) not null,
 	affiliate_id uuid not null constraint referral_codes_affiliate_id_fkey references fature.affiliates,
+	kind         text not null default 'link' constraint referral_codes_kind_check check (kind in ('link', 'coupon')),
 	created_at   timestamptz not null default now(),
 	retired_at   timestamptz
 );
@@ -74,6 +75,7 @@ create table fature.customer_owners (
 	customer_id  text not null constraint customer_owners_customer_id_fkey references fature.customers,
 	affiliate_id uuid constraint customer_owners_affiliate_id_fkey references fature.affiliates,
 	code         varchar(20),
+	sub_id       text, -- of the click that brought the customer
 	from_at      timestamptz not null,
 	created_at   timestamptz not null default now(),
 	-- Its place in the order of rating: what was rated before did not know it.
