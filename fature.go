@@ -28,6 +28,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/fature/fature/affiliate"
+	"github.com/fature/fature/affiliate/board"
 	"github.com/fature/fature/commission"
 	"github.com/fature/fature/hierarchy"
 	"github.com/fature/fature/internal/fault"
@@ -52,6 +53,12 @@ type Config struct {
 	SelfReferral SelfReferral
 	// MaxDepth is the deepest level of the tree. Defaults to 255.
 	MaxDepth int
+	// Zone is where the days, weeks and months of rankings, streaks and promotions
+	// begin. Defaults to UTC.
+	Zone *time.Location
+	// Promotion is from which volume on an affiliate is of a higher category.
+	// Defaults to never.
+	Promotion board.Policy
 	// Logger is told of background work and of retries. Defaults to silence.
 	Logger *slog.Logger
 	// Clock tells the time of events that do not say theirs. Defaults to
@@ -71,6 +78,7 @@ func (c Config) Validate() error {
 	}
 	check.That(c.SelfReferral.valid(), "SelfReferral", "%.40q is not block, hold or allow", string(c.SelfReferral))
 	check.That(c.MaxDepth >= 0, "MaxDepth", "is negative")
+	check.Err("Promotion", c.Promotion.Validate())
 	return check.Done()
 }
 
@@ -94,6 +102,9 @@ type Program struct {
 	Commissions  *commission.Store
 	Statements   *commission.Statements
 	Payouts      *commission.Payouts
+	Boards       *board.Boards
+	Achievements *board.Achievements
+	Promotions   *board.Promotions
 
 	db       pg.DB // the pool, or the host's transaction
 	months   *partition.Months
@@ -132,6 +143,9 @@ func New(ctx context.Context, c Config) (*Program, error) {
 	p.Transactions = transaction.New(db)
 	p.Plans, p.Commissions, p.Statements = commission.NewPlans(db, c.Currency), commission.New(db), commission.NewStatements(db)
 	p.Payouts = commission.NewPayouts(db, c.Clock)
+	game := board.Options{Zone: c.Zone, Clock: c.Clock}
+	p.Boards, p.Achievements = board.New(db, game), board.NewAchievements(db, game)
+	p.Promotions = board.NewPromotions(p.Affiliates, c.Promotion, game)
 	if err := p.months.Ahead(ctx, p.now(), monthsAhead); err != nil {
 		return nil, pg.Fail("fature: make the months ahead", err, nil)
 	}
@@ -202,6 +216,7 @@ func (p *Program) WithTx(tx pgx.Tx) *Program {
 	c.Hierarchy, c.Transactions = p.Hierarchy.WithTx(tx), p.Transactions.WithTx(tx)
 	c.Plans, c.Commissions, c.Statements = p.Plans.WithTx(tx), p.Commissions.WithTx(tx), p.Statements.WithTx(tx)
 	c.Payouts = p.Payouts.WithTx(tx)
+	c.Boards, c.Achievements, c.Promotions = p.Boards.WithTx(tx), p.Achievements.WithTx(tx), p.Promotions.WithTx(tx)
 	return &c
 }
 
