@@ -3,6 +3,7 @@ package board
 import (
 	"context"
 	"errors"
+	"maps"
 	"sync"
 	"time"
 )
@@ -11,10 +12,11 @@ import (
 const maxKept = 16
 
 // near is what a process keeps of boards: those that Redis could not keep for
-// it, and those that are being built.
+// it, until when others are there, and those that are being built.
 type near struct {
 	mu      sync.Mutex
 	kept    map[string]kept
+	there   map[string]time.Time
 	flights map[string]*flight
 }
 
@@ -31,7 +33,26 @@ type flight struct {
 	err   error
 }
 
-func newNear() *near { return &near{kept: map[string]kept{}, flights: map[string]*flight{}} }
+func newNear() *near {
+	return &near{kept: map[string]kept{}, there: map[string]time.Time{}, flights: map[string]*flight{}}
+}
+
+// inRedis tells that a board ought to be in Redis. Where it is not known to be,
+// one of those who ask looks for all of them.
+func (n *near) inRedis(name string) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return time.Now().Before(n.there[name])
+}
+
+// isInRedis notes that a board is in Redis for a while.
+func (n *near) isInRedis(name string, left time.Duration) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	now := time.Now()
+	maps.DeleteFunc(n.there, func(_ string, until time.Time) bool { return now.After(until) })
+	n.there[name] = now.Add(left)
+}
 
 func (n *near) get(name string, now time.Time) *ranking {
 	n.mu.Lock()
@@ -99,17 +120,25 @@ func (s *Boards) own(ctx context.Context, of bounded) (*ranking, error) {
 	if s.near == nil {
 		return s.load(ctx, of)
 	}
-	if r := s.near.get(of.name, s.now()); r != nil {
-		return r, nil
-	}
-	return s.near.once(ctx, "own "+of.name, func() (*ranking, error) {
+	for {
 		if r := s.near.get(of.name, s.now()); r != nil {
 			return r, nil
 		}
-		r, err := s.load(ctx, of)
-		if err == nil {
-			s.near.keep(of.name, r, r.asOf.Add(s.life()))
-		}
-		return r, err
-	})
+		r, err := s.near.once(ctx, of.name, func() (*ranking, error) { return s.loadOwn(ctx, of) })
+		if r != nil || err != nil {
+			return r, err
+		} // else it has waited for one that found the board in Redis
+	}
+}
+
+// loadOwn builds a board for the process to keep, unless it does already.
+func (s *Boards) loadOwn(ctx context.Context, of bounded) (*ranking, error) {
+	if r := s.near.get(of.name, s.now()); r != nil {
+		return r, nil
+	}
+	r, err := s.load(ctx, of)
+	if err == nil {
+		s.near.keep(of.name, r, r.asOf.Add(s.life()))
+	}
+	return r, err
 }

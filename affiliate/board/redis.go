@@ -33,22 +33,25 @@ func (s *Boards) find(ctx context.Context, of bounded, w wanted) (part, error) {
 	if s.redis == nil {
 		return s.findOwn(ctx, of, w)
 	}
-	p, first, err := s.read(ctx, of, w)
-	switch {
-	case err == nil && p != nil:
-		return *p, nil
-	case err != nil && !errors.Is(err, errGarbage):
-		return s.findOwn(ctx, of, w) // Redis errors never fail a read
-	}
-	r, err := s.near.once(ctx, of.name, func() (*ranking, error) { return s.rebuild(ctx, of, first) })
-	if err != nil {
-		return part{}, err
-	}
-	if r != nil {
-		return r.part(w), nil
-	}
-	if p, _, err = s.read(ctx, of, w); err == nil && p != nil {
-		return *p, nil
+	bad, known := "", s.near.inRedis(of.name)
+	for range 2 {
+		if !known {
+			r, err := s.near.once(ctx, of.name, func() (*ranking, error) { return s.rebuild(ctx, of, bad) })
+			if err != nil {
+				return part{}, err
+			}
+			if r != nil {
+				return r.part(w), nil
+			}
+		}
+		p, first, err := s.read(ctx, of, w)
+		switch {
+		case err == nil && p != nil:
+			return *p, nil
+		case err != nil && !errors.Is(err, errGarbage):
+			return s.findOwn(ctx, of, w) // Redis errors never fail a read
+		}
+		bad, known = first, false
 	}
 	return s.findOwn(ctx, of, w)
 }
@@ -177,17 +180,18 @@ func beside(key, what string) string {
 	return "{" + key + "}:" + what
 }
 
-// claim takes the lease to build a board unless the board is there or another
-// has the lease. A board that begins with the member given does not count as
-// one, nor does what is no sorted set. KEYS: board, lease. ARGV: token,
-// milliseconds, the member or ”.
+// claim takes the lease to build a board, unless the board is there, of which it
+// tells how many milliseconds are left, or another has the lease: -1. The lease
+// is 0. A board that begins with the member given does not count as one, nor
+// does what is no sorted set or never runs out. KEYS: board, lease. ARGV: token,
+// milliseconds, the member or ''.
 var claim = redis.NewScript(`
 	if redis.call('TYPE', KEYS[1]).ok == 'zset' then
-		local first = redis.call('ZRANGE', KEYS[1], 0, 0)[1]
-		if string.sub(first, 1, ` + strconv.Itoa(len(marker)) + `) == '` + marker + `' and first ~= ARGV[3] then return 'there' end
+		local first, left = redis.call('ZRANGE', KEYS[1], 0, 0)[1], redis.call('PTTL', KEYS[1])
+		if left > 0 and string.sub(first, 1, ` + strconv.Itoa(len(marker)) + `) == '` + marker + `' and first ~= ARGV[3] then return left end
 	end
-	if redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2]) then return 'ours' end
-	return 'another'`)
+	if redis.call('SET', KEYS[2], ARGV[1], 'NX', 'PX', ARGV[2]) then return 0 end
+	return -1`)
 
 // publish puts what was built in the board's place, unless the lease was lost:
 // another may have built a newer one. KEYS: board, what was built, lease. ARGV:
@@ -221,24 +225,25 @@ func (s *Boards) rebuild(ctx context.Context, of bounded, bad string) (*ranking,
 	given := time.NewTimer(s.times.wait)
 	defer given.Stop()
 	for {
-		var state string
+		var left int64
 		err := s.do(ctx, func(ctx context.Context, client redis.UniversalClient) (err error) {
-			state, err = claim.Run(ctx, client, []string{key, lease}, token, s.times.lease.Milliseconds(), bad).Text()
+			left, err = claim.Run(ctx, client, []string{key, lease}, token, s.times.lease.Milliseconds(), bad).Int64()
 			return err
 		})
 		switch {
 		case err != nil:
-			return s.own(ctx, of)
-		case state == "there":
+			return s.loadOwn(ctx, of)
+		case left > 0:
+			s.near.isInRedis(of.name, min(time.Duration(left)*time.Millisecond, s.times.life))
 			return nil, nil
-		case state == "ours":
+		case left == 0:
 			return s.build(ctx, of, key, lease, token)
 		}
 		select {
 		case <-ctx.Done():
 			return nil, ctx.Err()
 		case <-given.C:
-			return s.own(ctx, of)
+			return s.loadOwn(ctx, of)
 		case <-time.After(s.times.poll):
 		}
 	}
@@ -255,6 +260,7 @@ func (s *Boards) build(ctx context.Context, of bounded, key, lease, token string
 				return publish.Run(ctx, client, []string{key, temporary, lease}, token, left.Milliseconds()).Err()
 			})
 			if err == nil {
+				s.near.isInRedis(of.name, left)
 				return r, nil
 			}
 		}
