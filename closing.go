@@ -176,6 +176,7 @@ func (p *Program) settleLot(ctx context.Context, tx pg.DB, d commission.Due, c c
 			totals.earn(l.AffiliateID, l.FinalAmount)
 		}
 	}
+	totals.tell(tx)
 	if len(totals) > 0 {
 		err = totals.copy(ctx, tx)
 	}

@@ -76,6 +76,7 @@ func (p *Program) adjust(ctx context.Context, c commission.Correction) (line com
 }
 
 func (d deltas) send(ctx context.Context, tx pg.DB) error {
+	d.tell(tx)
 	var b pgx.Batch
 	d.queue(&b)
 	return pg.Send(ctx, tx, &b)

@@ -26,9 +26,11 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/redis/go-redis/v9"
 
 	"github.com/fature/fature/affiliate"
 	"github.com/fature/fature/affiliate/board"
+	"github.com/fature/fature/cache"
 	"github.com/fature/fature/commission"
 	"github.com/fature/fature/hierarchy"
 	"github.com/fature/fature/internal/fault"
@@ -59,6 +61,21 @@ type Config struct {
 	// Promotion is from which volume on an affiliate is of a higher category.
 	// Defaults to never.
 	Promotion board.Policy
+	// Redis is the host's own client: what programmes keep there begins with the
+	// schema's name and a colon. It must heed the time of contexts, by
+	// ContextTimeoutEnabled, unless TrustRedis says that it may be slow.
+	// Without a Redis reads are kept in the process for Cache.Near.
+	//
+	// Every process of a programme that writes must be given the same Redis: one
+	// without cannot tell the others what has changed.
+	Redis      redis.UniversalClient
+	TrustRedis bool
+	// RedisOptions, instead, are of a Redis to which the programme connects by
+	// itself, with a small client for each of six databases; Close ends them. A
+	// cluster has one database for all.
+	RedisOptions *redis.UniversalOptions
+	// Cache is how values are kept in the process, and waited for.
+	Cache cache.Options
 	// Logger is told of background work and of retries. Defaults to silence.
 	Logger *slog.Logger
 	// Clock tells the time of events that do not say theirs. Defaults to
@@ -79,6 +96,7 @@ func (c Config) Validate() error {
 	check.That(c.SelfReferral.valid(), "SelfReferral", "%.40q is not block, hold or allow", string(c.SelfReferral))
 	check.That(c.MaxDepth >= 0, "MaxDepth", "is negative")
 	check.Err("Promotion", c.Promotion.Validate())
+	check.That(c.Redis == nil || c.RedisOptions == nil, "RedisOptions", "is set, and so is Redis: choose one")
 	return check.Done()
 }
 
@@ -107,6 +125,7 @@ type Program struct {
 	Promotions   *board.Promotions
 
 	db       pg.DB // the pool, or the host's transaction
+	caches   *caches
 	months   *partition.Months
 	log      *slog.Logger
 	now      func() time.Time
@@ -132,21 +151,27 @@ func New(ctx context.Context, c Config) (*Program, error) {
 	if err := checkMigrated(ctx, c); err != nil {
 		return nil, fmt.Errorf("fature: %w", err)
 	}
-	db := pg.In(c.Pool, c.Schema)
+	caches, err := openCaches(c)
+	if err != nil {
+		return nil, fmt.Errorf("fature: %w", err)
+	}
+	db := pg.Watched(pg.In(c.Pool, c.Schema), caches.watch())
 	p := &Program{
-		db: db, log: c.Logger, now: c.Clock, self: cmp.Or(c.SelfReferral, BlockSelfReferral),
+		db: db, caches: caches, log: c.Logger, now: c.Clock, self: cmp.Or(c.SelfReferral, BlockSelfReferral),
 		months: partition.New(db), currency: new(atomic.Pointer[string]), lot: lotSize,
 	}
 	p.Hierarchy = hierarchy.New(db, hierarchy.Options{MaxDepth: c.MaxDepth})
 	p.Users, p.Customers = affiliate.NewUsers(db), affiliate.NewCustomers(db)
 	p.Affiliates = affiliate.New(db, p.Hierarchy)
 	p.Transactions = transaction.New(db)
-	p.Plans, p.Commissions, p.Statements = commission.NewPlans(db, c.Currency), commission.New(db), commission.NewStatements(db)
+	p.Plans, p.Commissions, p.Statements = commission.NewPlans(db, c.Currency), commission.New(db, caches.space(cache.Commissions)), commission.NewStatements(db)
 	p.Payouts = commission.NewPayouts(db, c.Clock)
-	game := board.Options{Zone: c.Zone, Clock: c.Clock}
+	game := board.Options{Zone: c.Zone, Clock: c.Clock, Redis: caches.redis}
 	p.Boards, p.Achievements = board.New(db, game), board.NewAchievements(db, game)
 	p.Promotions = board.NewPromotions(p.Affiliates, c.Promotion, game)
+	caches.serve(p)
 	if err := p.months.Ahead(ctx, p.now(), monthsAhead); err != nil {
+		p.caches.close()
 		return nil, pg.Fail("fature: make the months ahead", err, nil)
 	}
 	return p, nil
@@ -199,8 +224,10 @@ func open(ctx context.Context, c Config) (*Program, error) {
 	return New(ctx, c)
 }
 
-// Close ends what Open began; the host's own pool stays open.
+// Close ends what New and Open began: connections of RedisOptions, refreshes
+// under way, and the pool that Open made. The host's own stay open.
 func (p *Program) Close() {
+	p.caches.close()
 	if p.owned != nil {
 		p.owned.Close()
 	}

@@ -79,7 +79,7 @@ func TestImports(t *testing.T) {
 		"hierarchy":         "internal",
 		"affiliate":         "internal cache hierarchy",
 		"transaction":       "internal",
-		"commission":        "internal hierarchy affiliate transaction",
+		"commission":        "internal cache hierarchy affiliate transaction",
 		"migrate":           "internal",
 		"":                  "internal cache migrate " + domain,
 		"examples":          "root internal internal/testenv cache migrate " + domain,
@@ -120,7 +120,7 @@ var owners = map[string]string{
 	"commissions": "commission", "payouts": "commission", "rule_counters": "commission", "commission_plans": "commission", "plan_assignments": "commission",
 	"closings": "commission", "statements": "commission", "statement_carries": "commission",
 	"achievements": "affiliate/board", "affiliate_achievements": "affiliate/board", "achievement_evaluations": "affiliate/board",
-	"affiliate_deltas": "", "leases": "", "affiliate_stats": "", "system_performance": "",
+	"outbox": "internal/outbox", "affiliate_deltas": "", "leases": "", "affiliate_stats": "", "system_performance": "",
 	"data_audit": "", "audit_personal": "", "audit_policy": "",
 	"partitions": "internal/partition", "schema_version": "migrate",
 }

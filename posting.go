@@ -44,6 +44,7 @@ func (p *posting) write(ctx context.Context, tx pg.DB, b *pgx.Batch) error {
 		}
 		transaction.QueueReversed(b, ids, at)
 	}
+	p.totals.tell(tx)
 	if len(p.rows)+len(p.lines)+len(p.totals) > fewRows {
 		return p.copy(ctx, tx)
 	}
@@ -100,6 +101,15 @@ func (d deltas) earn(id uuid.UUID, amount decimal.Decimal) {
 	earned := d[id]
 	earned.commissions = earned.commissions.Add(amount)
 	d[id] = earned
+}
+
+// tell notes whose balance changes.
+func (d deltas) tell(tx pg.DB) {
+	for id, d := range d {
+		if !d.commissions.IsZero() {
+			pg.Changed(tx, commission.BalanceChanged, id)
+		}
+	}
 }
 
 // ids are in order, so that the same batch is always written the same way.

@@ -42,6 +42,7 @@ type job struct {
 func (p *Program) jobs() []job {
 	return []job{
 		{"fold", 30 * time.Second, func(ctx context.Context) error { _, err := p.Fold(ctx); return err }},
+		{"outbox", time.Second, func(ctx context.Context) error { _, err := p.drain(ctx); return err }},
 		{"approve-holds", time.Minute, func(ctx context.Context) error {
 			_, err := p.Commissions.Approve(ctx, p.instant())
 			return err

@@ -58,7 +58,7 @@ func (s *Payouts) Run(ctx context.Context, r PayoutRun) (PayoutRunResult, error)
 	}
 	err := r.check()
 	if err == nil {
-		_, err = New(s.db).Approve(ctx, now)
+		_, err = approve(ctx, s.db, now)
 	}
 	done := 0
 	for l := (payoutLot{more: true}); err == nil && l.more; {
@@ -118,6 +118,7 @@ func (s *Payouts) runLot(ctx context.Context, r PayoutRun, run, after uuid.UUID)
 		for i := range ids {
 			ids[i] = pg.NewID()
 		}
+		pg.Changed(tx, BalanceChanged, payees...)
 		err := tx.QueryRow(ctx, insertPayouts, payees, ids, r.UpTo, pg.Numeric(r.Minimum), run, s.instant()).Scan(&lot.made, &lot.total)
 		lot.small += len(payees) - lot.made // what came to less once it was locked
 		return err

@@ -105,6 +105,7 @@ func (s *Payouts) sendNext(ctx context.Context, adapter PayoutAdapter, after uui
 		externalID, err := adapter.Send(ctx, Transfer{p.ID, p.AffiliateID, p.Amount, p.Currency})
 		switch {
 		case errors.Is(err, ErrRejected):
+			pg.Changed(tx, BalanceChanged, p.AffiliateID)
 			return s.write(ctx, tx, change{to: PayoutFailed, reason: cleaned(err.Error(), maxReason)}, []uuid.UUID{p.ID})
 		case err != nil:
 			a.problem = fmt.Errorf("payout %s: %w", p.ID, err)

@@ -104,15 +104,21 @@ func (s *Payouts) change(ctx context.Context, c change, ids []uuid.UUID) error {
 		if err := c.admits(locked); err != nil {
 			return err
 		}
+		if c.movesMoney() {
+			for _, p := range locked {
+				pg.Changed(tx, BalanceChanged, p.AffiliateID)
+			}
+		}
 		return s.write(ctx, tx, c, ids)
 	})
 }
 
 // standing is where a locked payout stands.
 type standing struct {
-	ID     uuid.UUID    `db:"id"`
-	Status PayoutStatus `db:"status"`
-	Active bool         `db:"active"` // its affiliate is
+	ID          uuid.UUID    `db:"id"`
+	AffiliateID uuid.UUID    `db:"affiliate_id"`
+	Status      PayoutStatus `db:"status"`
+	Active      bool         `db:"active"` // its affiliate is
 }
 
 // admits tells of each payout that the change is not for.
@@ -127,6 +133,11 @@ func (c change) admits(locked []standing) error {
 		}
 	}
 	return errors.Join(problems...)
+}
+
+// movesMoney tells whether a change is seen in balances.
+func (c change) movesMoney() bool {
+	return c.to == PayoutPaid || c.to == PayoutFailed || c.to == PayoutCancelled
 }
 
 func inactive(id uuid.UUID) error { return fmt.Errorf("payout %s: %w", id, ErrAffiliateInactive) }

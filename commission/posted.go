@@ -10,6 +10,8 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/shopspring/decimal"
 
+	"github.com/fature/fature/affiliate"
+	"github.com/fature/fature/cache"
 	"github.com/fature/fature/internal/fault"
 	"github.com/fature/fature/internal/page"
 	"github.com/fature/fature/internal/pg"
@@ -108,13 +110,22 @@ func held(until, now time.Time) Status {
 
 // Store is the posted lines of a programme. They are written by
 // fature.Program.Record.
-type Store struct{ db pg.DB }
+type Store struct {
+	db       pg.DB
+	balances *cache.View[uuid.UUID, Balance]
+}
 
-// New makes the store of a programme's lines.
-func New(db pg.DB) *Store { return &Store{db: db} }
+// New makes the store of a programme's lines, which keeps balances in a Space.
+func New(db pg.DB, s *cache.Space) *Store {
+	store := &Store{db: db}
+	store.balances = cache.Aside(s, cache.Config[uuid.UUID, Balance]{
+		Name: "balance", Version: 1, Load: store.Balance, LoadMany: store.balancesOf, Absent: affiliate.ErrNotFound,
+	})
+	return store
+}
 
-// WithTx returns a store that reads inside tx.
-func (s *Store) WithTx(tx pgx.Tx) *Store { return &Store{db: pg.Bind(s.db, tx)} }
+// WithTx returns a store that reads inside tx, past the cache.
+func (s *Store) WithTx(tx pgx.Tx) *Store { return New(pg.Bind(s.db, tx), cache.Off(cache.Commissions)) }
 
 // Get finds a line by its id, or ErrNotFound. It probes every month.
 func (s *Store) Get(ctx context.Context, id uuid.UUID) (Commission, error) {

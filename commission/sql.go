@@ -133,7 +133,8 @@ const (
 		where created_at >= $2 and created_at < $3 and ctid = any(array(
 			select ctid from fature.commissions
 			where created_at >= $2 and created_at < $3 and status = 'pending' and available_at <= $1
-			limit $4 for no key update))`
+			limit $4 for no key update))
+		returning affiliate_id`
 
 	// What is in payouts is read there: an affiliate has few of them.
 	selectBalances = `
@@ -209,7 +210,7 @@ const (
 		select count(*), coalesce(sum(amount), 0) from made`
 
 	lockPayouts = `
-		select p.id, p.status::text, a.status = 'active' as active
+		select p.id, p.affiliate_id, p.status::text, a.status = 'active' as active
 		from fature.payouts p join fature.affiliates a on a.id = p.affiliate_id
 		where p.id = any($1) order by p.id for no key update of p`
 

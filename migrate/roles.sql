@@ -10,22 +10,22 @@ grant usage on schema fature to fature_app, fature_readonly;
 
 -- The application: inserts, changes only the columns that may change, deletes
 -- only what is an index or a queue. A lock of rows needs a column that may be
--- updated, so affiliate_deltas has one.
+-- updated, so affiliate_deltas and outbox have one.
 grant select on
 	fature.schema_version, fature.audit_policy, fature.data_audit, fature.users, fature.affiliates,
 	fature.referral_codes, fature.customers, fature.customer_owners, fature.affiliate_hierarchy,
 	fature.affiliate_history, fature.transactions, fature.transaction_keys, fature.commission_plans,
 	fature.plan_assignments, fature.commissions, fature.rule_counters, fature.closings, fature.statements, fature.payouts,
-	fature.statement_carries, fature.affiliate_deltas, fature.leases,
+	fature.statement_carries, fature.affiliate_deltas, fature.leases, fature.outbox,
 	fature.achievements, fature.affiliate_achievements, fature.achievement_evaluations,
 	fature.partitions, fature.affiliate_stats, fature.system_performance to fature_app;
 grant insert on
 	fature.users, fature.affiliates, fature.referral_codes, fature.customers, fature.customer_owners,
 	fature.affiliate_hierarchy, fature.transactions, fature.transaction_keys, fature.commission_plans,
 	fature.plan_assignments, fature.commissions, fature.rule_counters, fature.closings, fature.statements, fature.payouts,
-	fature.statement_carries, fature.affiliate_deltas, fature.leases,
+	fature.statement_carries, fature.affiliate_deltas, fature.leases, fature.outbox,
 	fature.achievements, fature.affiliate_achievements, fature.achievement_evaluations to fature_app;
-grant delete on fature.affiliate_hierarchy, fature.affiliate_deltas, fature.achievement_evaluations to fature_app;
+grant delete on fature.affiliate_hierarchy, fature.affiliate_deltas, fature.outbox, fature.achievement_evaluations to fature_app;
 -- Verify looks for the hashes; what they stand for is for the owner.
 grant select (table_name, record_id, hash, recorded_at) on fature.audit_personal to fature_app, fature_readonly;
 grant update (email, email_canon, name, status, role, password_hash, updated_at) on fature.users to fature_app;
@@ -39,9 +39,10 @@ grant update (status, external_id, reason, approved_at, sent_at, paid_at, ended_
 grant update (count, first_at, total, posted) on fature.rule_counters to fature_app;
 grant update (done_to, closed_at) on fature.closings to fature_app;
 grant update (affiliate_id) on fature.affiliate_deltas to fature_app;
+grant update (payload) on fature.outbox to fature_app;
 grant update (holder, term, expires_at) on fature.leases to fature_app;
 grant update (name, points, active, active_at) on fature.achievements to fature_app;
-grant usage on sequence fature.rated_seq to fature_app;
+grant usage on sequence fature.rated_seq, fature.outbox_seq to fature_app;
 grant execute on function fature.ensure_partition, fature.refresh_affiliate_stats, fature.scalar to fature_app;
 
 -- Reports: everything but secrets.
@@ -52,5 +53,5 @@ grant select on
 	fature.customers, fature.customer_owners, fature.affiliate_hierarchy, fature.affiliate_history,
 	fature.transactions, fature.transaction_keys, fature.commission_plans, fature.plan_assignments,
 	fature.commissions, fature.rule_counters, fature.closings, fature.statements, fature.payouts, fature.statement_carries,
-	fature.affiliate_deltas, fature.leases, fature.achievements, fature.affiliate_achievements, fature.achievement_evaluations,
+	fature.affiliate_deltas, fature.leases, fature.outbox, fature.achievements, fature.affiliate_achievements, fature.achievement_evaluations,
 	fature.partitions, fature.affiliate_stats, fature.system_performance to fature_readonly;

@@ -64,6 +64,8 @@ type handle struct {
 	renamed *sync.Map // SQL to SQL; nil for the default schema
 	inside  bool      // a host's transaction
 	joined  bool      // a transaction of ours: nested InTx run inside it
+	watch   *Watch
+	changes Changes // of the transaction of ours; nil where nobody watches
 }
 
 // In makes the handle of a schema over db. An empty schema is DefaultSchema.
@@ -82,7 +84,7 @@ func In(db DB, schema string) DB {
 // Bind is db's schema inside the host's transaction.
 func Bind(db DB, tx pgx.Tx) DB {
 	h := of(db)
-	h.DB, h.inside, h.joined = tx, true, false
+	h.DB, h.inside, h.joined, h.changes = tx, true, false, nil
 	return h
 }
 

@@ -27,6 +27,7 @@ type Tx struct {
 	actor   bool // one was set, in the host's transaction
 	opened  bool
 	closed  bool
+	stored  bool // it is committed, or may be
 	release func()
 }
 
@@ -42,6 +43,9 @@ func Open(ctx context.Context, db DB) (*Tx, error) {
 		h.DB, t.release = conn, release
 	}
 	h.joined = true
+	if h.watch != nil {
+		h.changes = Changes{}
+	}
 	t.DB = h
 	return t, nil
 }
@@ -66,6 +70,9 @@ func (t *Tx) Finish(b *pgx.Batch) {
 		b.Queue("commit")
 		return
 	}
+	if h := of(t.DB); len(h.changes) > 0 {
+		h.watch.Inside(b, h.changes)
+	}
 	b.Queue("release savepoint fature")
 }
 
@@ -74,11 +81,11 @@ func (t *Tx) Finish(b *pgx.Batch) {
 func (t *Tx) Finished(ctx context.Context, b *pgx.Batch) error {
 	err := Send(ctx, t.DB, b)
 	if err == nil {
-		t.closed = true
+		t.closed, t.stored = true, true
 		return nil
 	}
 	if t.own && !fromServer(err) && !t.underWay() {
-		t.closed = true // nothing to roll back
+		t.closed, t.stored = true, true // nothing to roll back
 		return errors.Join(ErrOutcomeUnknown, err)
 	}
 	return err
@@ -102,7 +109,7 @@ func (t *Tx) underWay() bool {
 // Done ends the transaction: what is not finished is undone. It is safe to
 // defer at once, and to call twice.
 func (t *Tx) Done(ctx context.Context) {
-	defer func() { t.release(); t.release = func() {} }()
+	defer t.leave(ctx)
 	if !t.opened || t.closed {
 		return
 	}
@@ -118,6 +125,16 @@ func (t *Tx) Done(ctx context.Context) {
 	// of both statements: the server would not prepare a RELEASE while the
 	// transaction is aborted.
 	_, _ = t.Exec(ctx, "rollback to savepoint fature; release savepoint fature")
+}
+
+// leave gives the connection back, and then tells what has changed.
+func (t *Tx) leave(ctx context.Context) {
+	t.release()
+	t.release = func() {}
+	if h := of(t.DB); t.own && t.stored && len(h.changes) > 0 {
+		t.stored = false
+		h.watch.After(context.WithoutCancel(ctx), h.changes)
+	}
 }
 
 // InTx runs fn in a transaction: an own one where db is a pool or connection,

@@ -178,7 +178,7 @@ func (p programs) servePostgres(ctx context.Context, run string, before []string
 	})
 }
 
-func (p programs) startRedis(ctx context.Context, run string) (string, error) {
+func (p programs) startRedis(ctx context.Context, run string, args ...string) (string, error) {
 	port, err := freePort()
 	if err != nil {
 		return "", err
@@ -186,8 +186,9 @@ func (p programs) startRedis(ctx context.Context, run string) (string, error) {
 	redisURL := fmt.Sprintf("redis://127.0.0.1:%d", port)
 	// The pid file relative to dir, because watch.sh renames the folder above it
 	// and Redis shall still find the file, to remove it.
-	server := exec.Command(p.redis, "--bind", "127.0.0.1", "--port", strconv.Itoa(port),
-		"--save", "", "--dir", run, "--pidfile", "redis.pid")
+	server := exec.Command(p.redis, append([]string{
+		"--bind", "127.0.0.1", "--port", strconv.Itoa(port), "--save", "", "--dir", run, "--pidfile", "redis.pid",
+	}, args...)...)
 	err = p.serve(ctx, run, server, func(ctx context.Context) error { return pingRedis(ctx, redisURL) })
 	return redisURL, err
 }

@@ -72,7 +72,7 @@ func NewMortal(t testing.TB, megabytes int) *Mortal {
 }
 
 // errNotHere is why a test is skipped: this machine cannot do it.
-var errNotHere = errors.New("testenv: needs a PostgreSQL that may be killed")
+var errNotHere = errors.New("testenv: needs a server that may be broken")
 
 func (m *Mortal) start(ctx context.Context, megabytes int) (*Servers, error) {
 	forced := os.Getenv("FATURE_BACKEND")
