@@ -175,12 +175,12 @@ const (
 // Promotion: $1 and $2 are the volumes of premium and vip, or NULL, $3 whether
 // categories go down too, $4 who promotes. The affiliates are locked in the
 // order of their ids before they are changed; one whose category another has
-// changed meanwhile is asked again. The lowest that it may come down to is the
-// last category that somebody else gave.
+// changed meanwhile is left to the next time, which sees why. The lowest that it
+// may come down to is the last category that somebody else gave.
 const (
 	promoteLifetime = `
-		with sums as (
-			select id, lifetime_volume as volume from fature.affiliates
+		with sums as materialized (
+			select id, category as before, lifetime_volume as volume from fature.affiliates
 		)` + promote
 
 	promoteWithin = `
@@ -194,12 +194,12 @@ const (
 			group by t.affiliate_id, w.n
 		), best as (
 			select affiliate_id, max(volume) as volume from each group by affiliate_id
-		), sums as (
-			select a.id, coalesce(b.volume, 0) as volume from fature.affiliates a left join best b on b.affiliate_id = a.id
+		), sums as materialized (
+			select a.id, a.category as before, coalesce(b.volume, 0) as volume from fature.affiliates a left join best b on b.affiliate_id = a.id
 		)` + promote
 
 	promote = `, reached as (
-			select id, volume, case when volume >= $2::numeric then 'vip' when volume >= $1::numeric then 'premium'
+			select id, before, volume, case when volume >= $2::numeric then 'vip' when volume >= $1::numeric then 'premium'
 				else 'standard' end::fature.affiliate_category as category
 			from sums
 		), changing as materialized (
@@ -210,7 +210,7 @@ const (
 				where h.category is distinct from h.before and h."by" is distinct from $4::text
 				order by h.seq desc limit 1) end) as category
 			from reached r join fature.affiliates a on a.id = r.id
-			where a.status = 'active' and (r.category > a.category or $3::boolean and r.category < a.category)
+			where a.status = 'active' and a.category = r.before and (r.category > a.category or $3::boolean and r.category < a.category)
 			order by a.id for no key update of a
 		), changed as (
 			update fature.affiliates a set category = c.category, updated_at = now()

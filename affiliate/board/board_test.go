@@ -322,7 +322,7 @@ func TestAllWaysAgree(t *testing.T) {
 	t.Parallel()
 	names := strings.Split("abcdefghijklmnopqrst", "")
 	w := newWorld(t, names...)
-	far := newFar(t)
+	connections := newFar(t).connect(t)
 	rapid.Check(t, func(r *rapid.T) {
 		scores := map[string]int64{}
 		w.exec("update fature.affiliates set lifetime_commissions = 0")
@@ -357,7 +357,7 @@ func TestAllWaysAgree(t *testing.T) {
 			return n
 		}
 		own := w.boards()
-		shared, client := w.process(far)
+		shared, client := w.over(connections)
 		require.NoError(r, client.Del(t.Context(), first(shared.Key(b))).Err())
 		size := rapid.IntRange(1, 7).Draw(r, "size")
 		for _, s := range []*board.Boards{own, shared} {

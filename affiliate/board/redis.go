@@ -184,7 +184,7 @@ func beside(key, what string) string {
 // tells how many milliseconds are left, or another has the lease: -1. The lease
 // is 0. A board that begins with the member given does not count as one, nor
 // does what is no sorted set or never runs out. KEYS: board, lease. ARGV: token,
-// milliseconds, the member or ''.
+// milliseconds, the member or ”.
 var claim = redis.NewScript(`
 	if redis.call('TYPE', KEYS[1]).ok == 'zset' then
 		local first, left = redis.call('ZRANGE', KEYS[1], 0, 0)[1], redis.call('PTTL', KEYS[1])

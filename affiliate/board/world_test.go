@@ -119,15 +119,19 @@ func (f far) connect(t testing.TB) *cache.Redis {
 	r, err := cache.Connect(redis.UniversalOptions{Addrs: []string{f.address}}, f.prefix)
 	require.NoError(t, err)
 	t.Cleanup(func() { _ = r.Close() })
-	return r
+	return r.WithBudget(5 * time.Second) // the machine of the tests is crowded
 }
 
 // process is the boards of a process that shares a Redis with others.
 func (w *world) process(f far) (*board.Boards, redis.UniversalClient) {
 	w.t.Helper()
+	return w.over(f.connect(w.t))
+}
+
+func (w *world) over(r *cache.Redis) (*board.Boards, redis.UniversalClient) {
 	o := w.options()
-	o.Redis = f.connect(w.t)
-	return board.New(pg.In(w.db, ""), o), o.Redis.Client(cache.Rankings)
+	o.Redis = r
+	return board.New(pg.In(w.db, ""), o), r.Client(cache.Rankings)
 }
 
 // counted counts how often a board is loaded, and may make that last.
