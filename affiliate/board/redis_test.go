@@ -316,14 +316,19 @@ func TestRedisDies(t *testing.T) {
 	}
 	f := newFar(t)
 	server := toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop())
-	line := toxiproxy.NewProxy(server, "redis", "127.0.0.1:0", f.address)
-	require.NoError(t, line.Start())
-	t.Cleanup(line.Stop)
+	listen := "127.0.0.1:0"
+	var line *toxiproxy.Proxy
+	comeBack := func() { // a line of its own, for one that was stopped races with itself
+		line = toxiproxy.NewProxy(server, "redis", listen, newFar(t).address)
+		require.NoError(t, line.Start())
+		t.Cleanup(line.Stop)
+	}
+	comeBack()
 	_, port, err := net.SplitHostPort(line.Listen)
 	require.NoError(t, err)
+	listen = net.JoinHostPort("127.0.0.1", port)
 	address := f.address
-	f.address = net.JoinHostPort("127.0.0.1", port)
-	line.Listen = f.address // where it comes back
+	f.address = listen
 	s, _ := w.process(f)
 	f.address = address
 	direct, client := w.process(f)
@@ -345,13 +350,13 @@ func TestRedisDies(t *testing.T) {
 	require.EqualValues(t, 4, w.db.loads.Load(), "it keeps its own now")
 	right()
 	require.EqualValues(t, 4, w.db.loads.Load())
-	require.NoError(t, line.Start())
+	comeBack()
 	right()
 
 	// It dies while a board is being built.
 	key, _ := direct.Key(month)
 	require.NoError(t, client.Del(t.Context(), key).Err())
-	fresh, _ := w.process(far{line.Listen, f.prefix})
+	fresh, _ := w.process(far{listen, f.prefix})
 	w.db.slow.Store(int64(100 * time.Millisecond))
 	before := w.db.loads.Load()
 	var all sync.WaitGroup
@@ -366,7 +371,7 @@ func TestRedisDies(t *testing.T) {
 	line.Stop()
 	all.Wait()
 	require.Zero(t, client.Exists(t.Context(), key).Val())
-	require.NoError(t, line.Start())
+	comeBack()
 	w.db.slow.Store(0)
 	right()
 }
