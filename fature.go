@@ -30,6 +30,7 @@ import (
 	"github.com/redis/go-redis/v9"
 
 	"github.com/fature/fature/affiliate"
+	"github.com/fature/fature/affiliate/board"
 	"github.com/fature/fature/affiliate/click"
 	"github.com/fature/fature/affiliate/session"
 	"github.com/fature/fature/cache"
@@ -55,15 +56,18 @@ type Config struct {
 	// SelfReferral is what becomes of an event whose customer is the affiliate
 	// itself. Defaults to BlockSelfReferral.
 	SelfReferral SelfReferral
-	// Zone is where the days and months of reports begin. Defaults to UTC; a plan
-	// has a zone of its own.
-	Zone *time.Location
 	// Attribution says whose a customer's event is where clicks and coupons lead
 	// to one affiliate and the customer is another's. Defaults to the last click
 	// of 30 days.
 	Attribution click.Policy
 	// MaxDepth is the deepest level of the tree. Defaults to 255.
 	MaxDepth int
+	// Zone is where the days, weeks and months of reports, rankings, streaks and promotions
+	// begin. Defaults to UTC.
+	Zone *time.Location
+	// Promotion is from which volume on an affiliate is of a higher category.
+	// Defaults to never.
+	Promotion board.Policy
 	// Redis is the host's own client: what programmes keep there begins with the
 	// schema's name and a colon. It must heed the time of contexts, by
 	// ContextTimeoutEnabled, unless TrustRedis says that it may be slow.
@@ -101,6 +105,7 @@ func (c Config) Validate() error {
 	check.That(c.SelfReferral.valid(), "SelfReferral", "%.40q is not block, hold or allow", string(c.SelfReferral))
 	check.Err("Attribution", c.Attribution.Validate())
 	check.That(c.MaxDepth >= 0, "MaxDepth", "is negative")
+	check.Err("Promotion", c.Promotion.Validate())
 	check.That(c.Redis == nil || c.RedisOptions == nil, "RedisOptions", "is set, and so is Redis: choose one")
 	check.Err("Sessions", c.Sessions.Validate())
 	return check.Done()
@@ -131,6 +136,9 @@ type Program struct {
 	Payouts      *commission.Payouts
 	Reports      *Reports
 	Settings     *Settings
+	Boards       *board.Boards
+	Achievements *board.Achievements
+	Promotions   *board.Promotions
 
 	db       pg.DB // the pool, or the host's transaction
 	caches   *caches
@@ -181,6 +189,9 @@ func New(ctx context.Context, c Config) (*Program, error) {
 	p.Plans, p.Commissions, p.Statements = commission.NewPlans(db, c.Currency), commission.New(db, caches.space(cache.Commissions)), commission.NewStatements(db)
 	p.Payouts = commission.NewPayouts(db, c.Clock)
 	p.keep(cmp.Or(c.Zone, time.UTC), caches.space)
+	game := board.Options{Zone: c.Zone, Clock: c.Clock, Redis: caches.redis}
+	p.Boards, p.Achievements = board.New(db, game), board.NewAchievements(db, game)
+	p.Promotions = board.NewPromotions(p.Affiliates, c.Promotion, game)
 	caches.serve(p)
 	if err := p.months.Ahead(ctx, p.now(), monthsAhead); err != nil {
 		p.caches.close()
@@ -269,6 +280,7 @@ func (p *Program) WithTx(tx pgx.Tx) *Program {
 	c.Hierarchy, c.Transactions = p.Hierarchy.WithTx(tx), p.Transactions.WithTx(tx)
 	c.Plans, c.Commissions, c.Statements = p.Plans.WithTx(tx), p.Commissions.WithTx(tx), p.Statements.WithTx(tx)
 	c.Payouts, c.Reports, c.Settings = p.Payouts.WithTx(tx), p.Reports.WithTx(tx), p.Settings.WithTx(tx)
+	c.Boards, c.Achievements, c.Promotions = p.Boards.WithTx(tx), p.Achievements.WithTx(tx), p.Promotions.WithTx(tx)
 	return &c
 }
 
@@ -289,7 +301,8 @@ func (p *Program) As(v affiliate.Viewer) *Program {
 	c.Users, c.Affiliates, c.Customers = p.Users.As(v), p.Affiliates.As(v), p.Customers.As(v)
 	c.Hierarchy, c.Transactions = p.Hierarchy.As(v), p.Transactions.As(v)
 	c.Plans, c.Commissions, c.Statements = p.Plans.As(v), p.Commissions.As(v), p.Statements.As(v)
-	c.Payouts = p.Payouts.As(v)
+	c.Payouts, c.Statistics, c.Reports, c.Settings = p.Payouts.As(v), p.Statistics.As(v), p.Reports.As(v), p.Settings.As(v)
+	c.Boards, c.Achievements, c.Promotions, c.Clicks = p.Boards.As(v), p.Achievements.As(v), p.Promotions.As(v), p.Clicks.As(v)
 	return &c
 }
 

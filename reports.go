@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/shopspring/decimal"
 
+	"github.com/fature/fature/affiliate"
 	"github.com/fature/fature/cache"
 	"github.com/fature/fature/commission"
 	"github.com/fature/fature/internal/fault"
@@ -134,10 +135,17 @@ func (r *Reports) WithTx(tx pgx.Tx) *Reports {
 	return newReports(pg.Bind(r.db, tx), r.zone, r.now, cache.Off(cache.Reports))
 }
 
+// As returns reports for a viewer: they are for who reads all.
+func (r *Reports) As(v affiliate.Viewer) *Reports {
+	c := *r
+	c.db = pg.As(r.db, v)
+	return &c
+}
+
 // Daily sums up each day of a range, also those on which nothing happened. The
 // first and the last are cut where the range is. Errors: InvalidError of to.
 func (r *Reports) Daily(ctx context.Context, from, to time.Time) (Table[Day], error) {
-	return readReport(ctx, "daily", r.kept.daily, from, to, maxTop)
+	return readReport(ctx, r.db, "daily", r.kept.daily, from, to, maxTop)
 }
 
 // Cohorts sums up the customers whose first attribution lies in a range, by the
@@ -145,35 +153,38 @@ func (r *Reports) Daily(ctx context.Context, from, to time.Time) (Table[Day], er
 // range's end. A month is there also where nobody came. Errors: InvalidError of
 // to.
 func (r *Reports) Cohorts(ctx context.Context, from, to time.Time) (Table[Cohort], error) {
-	return readReport(ctx, "cohorts", r.kept.cohorts, from, to, maxTop)
+	return readReport(ctx, r.db, "cohorts", r.kept.cohorts, from, to, maxTop)
 }
 
 // Commissions sums up the lines of a range by plan and rule. Errors:
 // InvalidError of to.
 func (r *Reports) Commissions(ctx context.Context, from, to time.Time) (Table[RuleSum], error) {
-	return readReport(ctx, "commissions", r.kept.commissions, from, to, maxTop)
+	return readReport(ctx, r.db, "commissions", r.kept.commissions, from, to, maxTop)
 }
 
 // TopAffiliates are the affiliates with the largest volume in a range, up to
 // limit of them. Errors: InvalidError of to or limit, which is from 1 to 1,000.
 func (r *Reports) TopAffiliates(ctx context.Context, from, to time.Time, limit int) (Table[TopAffiliate], error) {
-	return readReport(ctx, "top affiliates", r.kept.topAffiliates, from, to, limit)
+	return readReport(ctx, r.db, "top affiliates", r.kept.topAffiliates, from, to, limit)
 }
 
 // TopProducts are the products with the largest volume in a range, up to limit
 // of them. Errors: InvalidError of to or limit, which is from 1 to 1,000.
 func (r *Reports) TopProducts(ctx context.Context, from, to time.Time, limit int) (Table[TopProduct], error) {
-	return readReport(ctx, "top products", r.kept.topProducts, from, to, limit)
+	return readReport(ctx, r.db, "top products", r.kept.topProducts, from, to, limit)
 }
 
 // readReport checks what is asked for, and reads it.
-func readReport[Row any](ctx context.Context, name string, kept *cache.View[span, Table[Row]], from, to time.Time, limit int) (report Table[Row], err error) {
+func readReport[Row any](ctx context.Context, db pg.DB, name string, kept *cache.View[span, Table[Row]], from, to time.Time, limit int) (report Table[Row], err error) {
 	var c fault.Check
 	c.That(from.Before(to), "to", "is not after from")
 	c.That(!to.After(from.AddDate(10, 0, 0)), "to", "is more than ten years after from")
 	c.That(from.Year() >= 1900 && to.Year() < 3000, "from", "or to is not of this age")
 	c.That(limit >= 1 && limit <= maxTop, "limit", "%d is not between 1 and %d", limit, maxTop)
-	if err = c.Done(); err == nil {
+	if err = pg.MayReadAll(db); err == nil {
+		err = c.Done()
+	}
+	if err == nil {
 		report, err = kept.Get(ctx, span{from.UnixMicro(), to.UnixMicro(), limit})
 	}
 	return report, pg.Fail("fature: report "+name, err, nil)

@@ -49,6 +49,8 @@ func (p *Program) jobs() []job {
 	return []job{
 		{"fold", 30 * time.Second, func(ctx context.Context) error { _, err := p.Fold(ctx); return err }},
 		{"outbox", time.Second, func(ctx context.Context) error { _, err := p.drain(ctx); return err }},
+		{"evaluate-achievements", 10 * time.Minute, func(ctx context.Context) error { _, err := p.Achievements.Evaluate(ctx); return err }},
+		{"promote", time.Hour, func(ctx context.Context) error { _, err := p.Promotions.Promote(ctx); return err }},
 		{"approve-holds", time.Minute, func(ctx context.Context) error {
 			_, err := p.Commissions.Approve(ctx, p.instant())
 			return err

@@ -13,6 +13,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"github.com/fature/fature/affiliate"
 	"github.com/fature/fature/cache"
 	"github.com/fature/fature/internal/fault"
 	"github.com/fature/fature/internal/page"
@@ -56,6 +57,13 @@ func (s *Settings) WithTx(tx pgx.Tx) *Settings {
 	return newSettings(pg.Bind(s.db, tx), cache.Off(cache.General))
 }
 
+// As returns settings for a viewer: who reads all reads them.
+func (s *Settings) As(v affiliate.Viewer) *Settings {
+	c := *s
+	c.db = pg.As(s.db, v)
+	return &c
+}
+
 // Get reads a setting into a pointer, as json.Unmarshal does. Errors:
 // ErrSettingNotFound; InvalidError of the name, where its value does not fit.
 func (s *Settings) Get(ctx context.Context, name string, into any) error {
@@ -63,6 +71,9 @@ func (s *Settings) Get(ctx context.Context, name string, into any) error {
 }
 
 func (s *Settings) get(ctx context.Context, name string, into any) error {
+	if err := pg.MayReadAll(s.db); err != nil {
+		return err
+	}
 	if checkSettingName(name) != nil {
 		return ErrSettingNotFound
 	}
@@ -86,6 +97,9 @@ func (s *Settings) load(ctx context.Context, name string) (json.RawMessage, erro
 // digits and . _ -, beginning with a letter; a value at most 64 KiB of JSON.
 // Errors: InvalidError of name or value.
 func (s *Settings) Set(ctx context.Context, name string, value any) error {
+	if err := pg.MayWrite(s.db); err != nil {
+		return pg.Fail("fature: set", err, nil)
+	}
 	var c fault.Check
 	c.Err("name", checkSettingName(name))
 	text, err := settingText(value)
@@ -119,6 +133,9 @@ func (s *Settings) Delete(ctx context.Context, name string) error {
 }
 
 func (s *Settings) remove(ctx context.Context, name string) error {
+	if err := pg.MayWrite(s.db); err != nil {
+		return err
+	}
 	if checkSettingName(name) != nil {
 		return ErrSettingNotFound
 	}

@@ -228,6 +228,8 @@ const (
 			from fature.affiliate_rollups where affiliate_id = a.id) r
 		where a.id = $1`
 
+	selectSeen = `select a.id from fature.affiliates a where a.id = $1 /*sees a.id*/`
+
 	selectMonths = `
 		select month, transactions, customers as unique_customers,
 			volume as total_volume, commissions as total_commissions
@@ -269,4 +271,53 @@ const (
 		left join levels l on l.level >= p.low and l.level <= coalesce(p.high, l.level)
 		where exists (select from levels)
 		group by p.part, p.unique_customers, f.as_of`
+)
+
+// Promotion: $1 and $2 are the volumes of premium and vip, or NULL, $3 whether
+// categories go down too, $4 who promotes. The affiliates are locked in the
+// order of their ids before they are changed; one whose category another has
+// changed meanwhile is left to the next time, which sees why. The lowest that it
+// may come down to is the last category that somebody else gave.
+const (
+	promoteLifetime = `
+		with sums as materialized (
+			select id, category as before, lifetime_volume as volume from fature.affiliates
+		)` + promote
+
+	promoteWithin = `
+		with each as (
+			select t.affiliate_id, w.n, sum(t.volume) as volume
+			from unnest($5::timestamptz[], $6::timestamptz[]) with ordinality as w (begins, ends, n)
+			join fature.transactions t on t.created_at >= w.begins and t.created_at < w.ends
+			where t.status in ('processed', 'reversed')
+				and t.created_at >= (select min(b) from unnest($5::timestamptz[]) b)
+				and t.created_at < (select max(e) from unnest($6::timestamptz[]) e)
+			group by t.affiliate_id, w.n
+		), best as (
+			select affiliate_id, max(volume) as volume from each group by affiliate_id
+		), sums as materialized (
+			select a.id, a.category as before, coalesce(b.volume, 0) as volume from fature.affiliates a left join best b on b.affiliate_id = a.id
+		)` + promote
+
+	promote = `, reached as (
+			select id, before, volume, case when volume >= $2::numeric then 'vip' when volume >= $1::numeric then 'premium'
+				else 'standard' end::fature.affiliate_category as category
+			from sums
+		), changing as materialized (
+			select a.id, a.category as before, r.volume, greatest(r.category, case when r.category < a.category then (
+				select h.category from (
+					select seq, category, "by", lag(category) over (order by seq) as before
+					from fature.affiliate_history where affiliate_id = a.id) h
+				where h.category is distinct from h.before and h."by" is distinct from $4::text
+				order by h.seq desc limit 1) end) as category
+			from reached r join fature.affiliates a on a.id = r.id
+			where a.status = 'active' and a.category = r.before and (r.category > a.category or $3::boolean and r.category < a.category)
+			order by a.id for no key update of a
+		), changed as (
+			update fature.affiliates a set category = c.category, updated_at = now()
+			from changing c where a.id = c.id and a.category <> c.category
+			returning a.id
+		)
+		select c.id as affiliate_id, c.before::text as from, c.category::text as to, c.volume
+		from changing c join changed using (id) order by c.id`
 )

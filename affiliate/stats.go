@@ -2,6 +2,7 @@ package affiliate
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/google/uuid"
@@ -87,6 +88,25 @@ func (s *Statistics) WithTx(tx pgx.Tx) *Statistics {
 	return NewStatistics(pg.Bind(s.db, tx), cache.Off(cache.AffiliateStats))
 }
 
+// As returns statistics that show only what a viewer may see. They are kept
+// for all alike; whether it may see them is asked each time.
+func (s *Statistics) As(v Viewer) *Statistics {
+	c := *s
+	c.db = pg.As(s.db, v)
+	return &c
+}
+
+// see asks whether an affiliate may be seen; it answers as if it were not there.
+func (s *Statistics) see(ctx context.Context, id uuid.UUID) error {
+	if !pg.Narrow(s.db) {
+		return nil
+	}
+	_, err := pg.One[struct {
+		ID uuid.UUID `db:"id"`
+	}](ctx, s.db, selectSeen, id)
+	return missing(err, ErrNotFound)
+}
+
 // Get reads an affiliate's statistics, or ErrNotFound; Stats.AsOf says of when
 // they are. Loading them costs by the affiliate's months and the size of its
 // team.
@@ -97,7 +117,9 @@ func (s *Statistics) Get(ctx context.Context, id uuid.UUID) (Stats, error) {
 
 // Read is Get that also tells whether the statistics were at hand.
 func (s *Statistics) Read(ctx context.Context, id uuid.UUID) (value cache.Value[Stats], err error) {
-	value, err = s.own.Read(ctx, id)
+	if err = s.see(ctx, id); err == nil {
+		value, err = s.own.Read(ctx, id)
+	}
 	return value, fail("statistics", err)
 }
 
@@ -115,7 +137,13 @@ func (s *Statistics) Months(ctx context.Context, id uuid.UUID, from, to time.Tim
 	if !to.IsZero() && to.Before(from) {
 		return nil, fail("months", fault.Field("to", "is before from"))
 	}
-	months, err := pg.All[Month](ctx, s.db, selectMonths, id, bound(from), bound(to))
+	switch err := s.see(ctx, id); {
+	case errors.Is(err, ErrNotFound):
+		return nil, nil
+	case err != nil:
+		return nil, fail("months", err)
+	}
+	months, err := pg.All[Month](ctx, pg.Unbound(s.db), selectMonths, id, bound(from), bound(to))
 	return months, fail("months", err)
 }
 
@@ -131,8 +159,11 @@ func bound(t time.Time) *time.Time {
 // Team reads the statistics of an affiliate and its downline as the tree is
 // when they are loaded, or ErrNotFound. That costs by the months and customers of
 // all of them.
-func (s *Statistics) Team(ctx context.Context, id uuid.UUID) (TeamStats, error) {
-	team, err := s.team.Get(ctx, id)
+func (s *Statistics) Team(ctx context.Context, id uuid.UUID) (team TeamStats, err error) {
+	err = s.see(ctx, id)
+	if err == nil {
+		team, err = s.team.Get(ctx, id)
+	}
 	return team, fail("team statistics", err)
 }
 

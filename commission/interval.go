@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/fature/fature/internal/fault"
+	"github.com/fature/fature/internal/period"
 )
 
 // Interval is one day, week or month in a zone, half-open.
@@ -110,20 +111,5 @@ func date(year int, month time.Month, day int) time.Time {
 
 func monday(d time.Time) time.Time { return d.AddDate(0, 0, -(int(d.Weekday())+6)%7) }
 
-// begins is the first instant of a date in a zone, in UTC. time.Date does not
-// promise one where midnight is skipped or comes twice.
-func begins(d time.Time, zone *time.Location) time.Time {
-	at := d.Add(-26 * time.Hour) // no clock anywhere shows the date yet
-	for {
-		from, until := at.In(zone).ZoneBounds()
-		_, offset := at.In(zone).Zone()
-		midnight := d.Add(-time.Duration(offset) * time.Second)
-		switch {
-		case midnight.Before(at): // the clock was set past it
-			return from.UTC()
-		case until.IsZero() || midnight.Before(until):
-			return midnight
-		}
-		at = until.UTC()
-	}
-}
+// begins is the first instant of a date in a zone, in UTC.
+func begins(d time.Time, zone *time.Location) time.Time { return period.Begins(d, zone) }

@@ -18,15 +18,17 @@ grant select on
 	fature.plan_assignments, fature.commissions, fature.rule_counters, fature.closings, fature.statements, fature.payouts,
 	fature.statement_carries, fature.affiliate_deltas, fature.affiliate_rollups, fature.affiliate_customers, fature.fold,
 	fature.settings, fature.leases, fature.outbox, fature.sessions, fature.clicks,
+	fature.achievements, fature.affiliate_achievements, fature.achievement_evaluations,
 	fature.partitions, fature.affiliate_stats, fature.system_performance to fature_app;
 grant insert on
 	fature.users, fature.affiliates, fature.referral_codes, fature.customers, fature.customer_owners,
 	fature.affiliate_hierarchy, fature.transactions, fature.transaction_keys, fature.commission_plans,
 	fature.plan_assignments, fature.commissions, fature.rule_counters, fature.closings, fature.statements, fature.payouts,
 	fature.statement_carries, fature.affiliate_deltas, fature.affiliate_rollups, fature.affiliate_customers,
-	fature.settings, fature.leases, fature.outbox, fature.sessions, fature.clicks to fature_app;
+	fature.settings, fature.leases, fature.outbox, fature.sessions, fature.clicks,
+	fature.achievements, fature.affiliate_achievements, fature.achievement_evaluations to fature_app;
 grant delete on fature.affiliate_hierarchy, fature.affiliate_deltas, fature.affiliate_customers, fature.settings,
-	fature.outbox, fature.sessions to fature_app;
+	fature.outbox, fature.sessions, fature.achievement_evaluations to fature_app;
 -- Verify looks for the hashes; what they stand for is for the owner.
 grant select (table_name, record_id, hash, recorded_at) on fature.audit_personal to fature_app, fature_readonly;
 grant update (email, email_canon, name, status, role, password_hash, session_epoch, updated_at)
@@ -47,6 +49,7 @@ grant update (value, updated_at) on fature.settings to fature_app;
 grant update (payload) on fature.outbox to fature_app;
 grant update (holder, term, expires_at) on fature.leases to fature_app;
 grant update (seen_at) on fature.sessions to fature_app;
+grant update (name, points, active, active_at) on fature.achievements to fature_app;
 grant usage on sequence fature.rated_seq, fature.outbox_seq to fature_app;
 grant execute on function fature.ensure_partition, fature.refresh_affiliate_stats, fature.scalar, fature.seen, fature.seen_users to fature_app;
 
@@ -60,4 +63,5 @@ grant select on
 	fature.transactions, fature.transaction_keys, fature.commission_plans, fature.plan_assignments,
 	fature.commissions, fature.rule_counters, fature.closings, fature.statements, fature.payouts, fature.statement_carries,
 	fature.affiliate_deltas, fature.affiliate_rollups, fature.affiliate_customers, fature.fold, fature.settings, fature.leases, fature.outbox,
-	fature.clicks, fature.partitions, fature.affiliate_stats, fature.system_performance to fature_readonly;
+	fature.clicks, fature.achievements, fature.affiliate_achievements, fature.achievement_evaluations,
+	fature.partitions, fature.affiliate_stats, fature.system_performance to fature_readonly;

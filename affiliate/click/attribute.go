@@ -114,6 +114,9 @@ func (s *Store) Attribute(ctx context.Context, t Touch) (Credit, error) {
 // AttributeAll is Attribute for many touches, all or none, in the order given
 // and in the same number of round trips as for one.
 func (s *Store) AttributeAll(ctx context.Context, touches []Touch) ([]Credit, error) {
+	if err := pg.MayWrite(s.db); err != nil {
+		return nil, err
+	}
 	credits, err := s.attribute(ctx, touches, func(i int) string { return fmt.Sprintf("touches[%d]", i) })
 	return credits, fail("attribute all", err)
 }

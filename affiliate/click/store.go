@@ -75,6 +75,13 @@ func (s *Store) WithTx(tx pgx.Tx) *Store {
 	return &c
 }
 
+// As returns a store that shows only what a viewer may see.
+func (s *Store) As(v affiliate.Viewer) *Store {
+	c := *s
+	c.db = pg.As(s.db, v)
+	return &c
+}
+
 // Policy is what decides.
 func (s *Store) Policy() Policy { return s.policy }
 
@@ -98,6 +105,9 @@ const MaxBatch = 10_000
 // clicks of the same visitors and of the sixty-fourth part of the others. Errors:
 // InvalidError by place and field; ErrNoMonth in a host's transaction.
 func (s *Store) Record(ctx context.Context, clicks ...Click) ([]Recorded, error) {
+	if err := pg.MayWrite(s.db); err != nil {
+		return nil, err
+	}
 	rows := make([]row, len(clicks))
 	now := s.now()
 	var c fault.Check
