@@ -162,7 +162,8 @@ const (
 
 	// For a viewer: who is hidden from it owns nothing that it could name.
 	selectSeenOwners = `
-		select o.customer_id, seen.id as affiliate_id, case when seen.id is not null then o.code end as code, o.from_at
+		select o.customer_id, seen.id as affiliate_id, case when seen.id is not null then o.code end as code,
+			case when seen.id is not null then o.sub_id else '' end as sub_id, o.from_at
 		from fature.customer_owners o left join fature.seen(@viewer) as seen (id) on seen.id = o.affiliate_id
 		where o.customer_id = any($1) order by o.from_at`
 

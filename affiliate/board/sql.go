@@ -92,7 +92,7 @@ const (
 		order by code
 		on conflict (code) do nothing`
 
-	selectByCodes = `select ` + achievementColumns + ` from fature.achievements where code = any($1)`
+	selectByCodes = `select ` + achievementColumns + ` from fature.achievements where code = any($1) /*everybody*/`
 
 	selectAchievements = `select ` + achievementColumns + ` from fature.achievements /*everybody*/ order by id`
 
