@@ -57,6 +57,9 @@ func (p *Program) RebuildStats(ctx context.Context) (Rebuilt, error) {
 }
 
 func (p *Program) rebuildStats(ctx context.Context) (rebuilt Rebuilt, err error) {
+	if err := pg.MayWrite(p.db); err != nil {
+		return rebuilt, err
+	}
 	if pg.Inside(p.db) {
 		return rebuilt, fault.Field("", "a rebuild needs transactions of its own")
 	}

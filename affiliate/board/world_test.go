@@ -80,7 +80,8 @@ func (w *world) affiliates() *affiliate.Store {
 func (w *world) sell(name, amount string, at time.Time) uuid.UUID {
 	w.t.Helper()
 	id := pg.NewID()
-	w.exec(`with d as (insert into fature.affiliate_deltas (affiliate_id, volume, commissions) values ($2, $3::numeric, 0))
+	w.exec(`with d as (insert into fature.affiliate_deltas (affiliate_id, month, transactions, volume, commissions)
+			values ($2, date_trunc('month', $4::timestamptz, 'UTC'), 1, $3::numeric, 0))
 		insert into fature.transactions (id, affiliate_id, type, amount, volume, currency, status, created_at, rated_at, rated_seq, seen_seq)
 		values ($1, $2, 'sale', $3::numeric, $3::numeric, 'BRL', 'processed', $4, now(), nextval('fature.rated_seq'), 0)`, id, w.ids[name], amount, at)
 	return id
@@ -89,7 +90,8 @@ func (w *world) sell(name, amount string, at time.Time) uuid.UUID {
 // earn posts a line.
 func (w *world) earn(name, amount string, at time.Time) {
 	w.t.Helper()
-	w.exec(`with d as (insert into fature.affiliate_deltas (affiliate_id, volume, commissions) values ($1, 0, $2::numeric))
+	w.exec(`with d as (insert into fature.affiliate_deltas (affiliate_id, month, transactions, volume, commissions)
+			values ($1, date_trunc('month', $3::timestamptz, 'UTC'), 0, 0, $2::numeric))
 		insert into fature.commissions (affiliate_id, kind, rule, level, base_amount, rate, amount, final_amount, currency, status, available_at, calculation, created_at)
 		values ($1, 'adjustment', 'x', 0, 0, 0, $2::numeric, $2::numeric, 'BRL', 'approved', $3, '{}', $3)`, w.ids[name], amount, at)
 }
