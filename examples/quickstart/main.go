@@ -22,6 +22,7 @@ import (
 
 	"github.com/fature/fature"
 	"github.com/fature/fature/affiliate"
+	"github.com/fature/fature/cache"
 	"github.com/fature/fature/commission"
 	"github.com/fature/fature/internal/testenv"
 	"github.com/fature/fature/migrate"
@@ -69,12 +70,21 @@ func run(ctx context.Context, file string) error {
 		if err := up(ctx, pool); err != nil {
 			return "", err
 		}
-		program, err = fature.New(ctx, fature.Config{Pool: pool})
+		config := fature.Config{Pool: pool}
+		if servers.RedisURL != "" {
+			o, err := cache.ParseURL(servers.RedisURL)
+			if err != nil {
+				return "", err
+			}
+			config.RedisOptions = &o
+		}
+		program, err = fature.New(ctx, config)
 		return fmt.Sprintf("schema fature, version %d", migrate.Latest()), err
 	})
 	if err != nil {
 		return err
 	}
+	defer program.Close()
 	return show(ctx, program, timed, file)
 }
 
@@ -117,6 +127,10 @@ func show(ctx context.Context, program *fature.Program, timed *steps, file strin
 	}
 	fmt.Println("\nOne line explained")
 	printExplained(done.sample)
+	fmt.Println("\nRead often, loaded once")
+	if err := printCache(ctx, program, people); err != nil {
+		return err
+	}
 	fmt.Println("\nVerify")
 	return printReport(report)
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/fature/fature"
 	"github.com/fature/fature/affiliate"
+	"github.com/fature/fature/cache"
 	"github.com/fature/fature/commission"
 )
 
@@ -87,5 +88,21 @@ func printReport(report fature.Report) error {
 		names[i] = c.Name
 	}
 	fmt.Printf("  all %d invariants hold: %s\n", len(names), strings.Join(names, " "))
+	return nil
+}
+
+// printCache shows everybody's statistics on ten pages, and what the cache
+// spared the database.
+func printCache(ctx context.Context, program *fature.Program, people []affiliate.Affiliate) error {
+	for range 10 {
+		for _, a := range people {
+			if _, err := program.Statistics.Get(ctx, a.ID); err != nil {
+				return err
+			}
+		}
+	}
+	f := program.CacheFigures()[cache.AffiliateStats.Name]
+	fmt.Printf("  statistics of %d affiliates, ten times: %d loads, %d hits in the process, %d in Redis: hit rate %.0f %%\n",
+		len(people), f.Loads, f.Near, f.Far, 100*f.HitRate())
 	return nil
 }
