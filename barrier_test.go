@@ -134,6 +134,7 @@ func TestSettledWaitsForThePrepared(t *testing.T) {
 	require.NoError(t, err)
 	m.Kill()
 	m.Await()
+	m.Pool.Reset() // its connections ended with the server
 	s := newShop(t, m.Pool)
 	conn, err := m.Pool.Acquire(t.Context())
 	require.NoError(t, err)

@@ -177,7 +177,11 @@ func (d *Due) Look(ctx context.Context, db pg.DB, c *Closing, first bool) error 
 // InsertClosing begins a close, unless another process has: the one that is
 // stored is returned.
 func InsertClosing(ctx context.Context, db pg.DB, c Closing) (Closing, error) {
-	return pg.One[Closing](ctx, db, insertClosing, c.ID, c.Plan, string(c.Period), c.Name, c.From, c.To, c.LateSeq, c.Seq, c.Late, c.StartedAt)
+	made, err := pg.One[Closing](ctx, db, insertClosing, c.ID, c.Plan, string(c.Period), c.Name, c.From, c.To, c.LateSeq, c.Seq, c.Late, c.StartedAt)
+	if errors.Is(err, pgx.ErrNoRows) { // another began it a moment ago
+		made, err = pg.One[Closing](ctx, db, selectClosingNamed, c.Plan, string(c.Period), c.Name)
+	}
+	return made, err
 }
 
 // LockClosing locks a close until the transaction ends, and reads how far it is.

@@ -323,8 +323,10 @@ const (
 	insertClosing = `
 		insert into fature.closings (id, plan, period, name, period_start, period_end, late_seq, seq, late, started_at)
 		values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-		on conflict (plan, period, name) do update set done_to = closings.done_to
+		on conflict do nothing
 		returning ` + closingFields
+
+	selectClosingNamed = `select ` + closingFields + ` from fature.closings where plan = $1 and period = $2 and name = $3`
 
 	updateClosing = `update fature.closings set done_to = $2 where id = $1`
 
