@@ -132,13 +132,13 @@ func TestCachesAreToldLater(t *testing.T) {
 	ctx := t.Context()
 	_, _ = s.shows(s.bia.ID)
 	server := s.bare(0)
-	require.NoError(t, server.SlaveOf(ctx, "127.0.0.1", "1").Err()) // read-only
+	require.NoError(t, server.ReplicaOf(ctx, "127.0.0.1", "1").Err()) // read-only
 	_, err := s.Record(ctx, s.sale(s.bia, "100", "1"))
 	require.NoError(t, err, "recording does without")
 	require.Error(t, s.AfterCommit(ctx))
 	_, there := s.shows(s.bia.ID)
 	require.Equal(t, "0", there, "it is still there to be read, as the table of the docs says")
-	require.NoError(t, server.SlaveOf(ctx, "no", "one").Err())
+	require.NoError(t, server.ReplicaOf(ctx, "no", "one").Err())
 	require.Eventually(t, func() bool { return s.AfterCommit(ctx) == nil }, 20*time.Second, 20*time.Millisecond)
 	_, there = s.shows(s.bia.ID)
 	require.Equal(t, "10", there)

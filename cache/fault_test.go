@@ -191,13 +191,13 @@ func TestFaultReadOnly(t *testing.T) {
 	t.Parallel()
 	s := newIll(t)
 	s.recovers()
-	require.NoError(t, s.server.SlaveOf(t.Context(), "127.0.0.1", "1").Err())
+	require.NoError(t, s.server.ReplicaOf(t.Context(), "127.0.0.1", "1").Err())
 	got, err := s.view.Read(t.Context(), "b")
 	require.NoError(t, err)
 	require.Equal(t, cache.Far, got.From, "what is there can be read")
 	require.ErrorIs(t, s.view.Delete(t.Context(), "b"), cache.ErrUndelivered)
 	s.silently(s.reads(10))
-	require.NoError(t, s.server.SlaveOf(t.Context(), "no", "one").Err())
+	require.NoError(t, s.server.ReplicaOf(t.Context(), "no", "one").Err())
 	s.recovers()
 }
 

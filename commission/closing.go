@@ -179,7 +179,7 @@ func (d *Due) Look(ctx context.Context, db pg.DB, c *Closing, first bool) error 
 func InsertClosing(ctx context.Context, db pg.DB, c Closing) (Closing, error) {
 	made, err := pg.One[Closing](ctx, db, insertClosing, c.ID, c.Plan, string(c.Period), c.Name, c.From, c.To, c.LateSeq, c.Seq, c.Late, c.StartedAt)
 	if errors.Is(err, pgx.ErrNoRows) { // another began it a moment ago
-		made, err = pg.One[Closing](ctx, db, selectClosingNamed, c.Plan, string(c.Period), c.Name)
+		made, err = pg.One[Closing](ctx, db, selectClosing, c.Plan, string(c.Period), c.Name)
 	}
 	return made, err
 }

@@ -326,8 +326,6 @@ const (
 		on conflict do nothing
 		returning ` + closingFields
 
-	selectClosingNamed = `select ` + closingFields + ` from fature.closings where plan = $1 and period = $2 and name = $3`
-
 	updateClosing = `update fature.closings set done_to = $2 where id = $1`
 
 	finishClosing = `update fature.closings set closed_at = $2 where id = $1 and closed_at is null`
