@@ -33,20 +33,23 @@ func (t *Trips) Of(call func()) int {
 	return t.Count() - before
 }
 
+// counted counts what is sent after something was heard, not what is heard
+// after something was sent: a read may have begun before.
 type counted struct {
 	net.Conn
-	trips *Trips
-	sent  atomic.Bool
+	trips  *Trips
+	asking atomic.Bool
 }
 
 func (c *counted) Write(b []byte) (int, error) {
-	c.sent.Store(true)
+	if c.asking.CompareAndSwap(false, true) {
+		c.trips.count.Add(1)
+	}
 	return c.Conn.Write(b)
 }
 
 func (c *counted) Read(b []byte) (int, error) {
-	if c.sent.CompareAndSwap(true, false) {
-		c.trips.count.Add(1)
-	}
-	return c.Conn.Read(b)
+	n, err := c.Conn.Read(b)
+	c.asking.Store(false)
+	return n, err
 }
