@@ -198,6 +198,11 @@ func (v *View[K, V]) key(k K) string { return v.space.namespace.Key(v.Name, v.Ke
 // find reads the backend, and where that has nothing loads the value under a
 // lease.
 func (v *View[K, V]) find(ctx context.Context, k K) (Value[V], error) {
+	if v.near != nil {
+		if h, ok := v.near.GetIfPresent(k); ok { // another's load has ended meanwhile
+			return v.hit(k, h, Near)
+		}
+	}
 	begun, key := v.begin(k), v.key(k)
 	h, lease := v.await(ctx, key)
 	if h != nil {
