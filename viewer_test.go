@@ -596,8 +596,14 @@ func TestAViewersFigures(t *testing.T) {
 	_, err = w.Achievements.Evaluate(ctx)
 	require.NoError(t, err)
 	for viewer, sees := range map[string]bool{"ana": true, "manager": true, "admin": true, "stranger": false, "nobody": false, "of no role": false} {
-		for range 2 { // from the database, and then from where the first was kept
+		for _, way := range []string{"loaded", "kept", "in a transaction"} {
 			p, id := w.as(viewer), w.who["ana"].id
+			end := func() {}
+			if way == "in a transaction" {
+				tx, err := w.pool.Begin(ctx)
+				require.NoError(t, err)
+				p, end = p.WithTx(tx), func() { require.NoError(t, tx.Rollback(ctx)) }
+			}
 			stats, err := p.Statistics.Get(ctx, id)
 			read, alike := p.Statistics.Read(ctx, id)
 			team, also := p.Statistics.Team(ctx, id)
@@ -607,6 +613,7 @@ func TestAViewersFigures(t *testing.T) {
 			require.NoError(t, err2, viewer)
 			awards, err2 := p.Achievements.Awards(ctx, board.AwardFilter{AffiliateID: id})
 			require.NoError(t, err2, viewer)
+			end()
 			if !sees {
 				for _, err := range []error{err, alike, also} {
 					require.ErrorIs(t, err, affiliate.ErrNotFound, viewer)

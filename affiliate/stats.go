@@ -124,7 +124,7 @@ func (s *Statistics) Read(ctx context.Context, id uuid.UUID) (value cache.Value[
 }
 
 func (s *Statistics) load(ctx context.Context, id uuid.UUID) (Stats, error) {
-	stats, err := pg.One[Stats](ctx, s.db, selectStats, id)
+	stats, err := pg.One[Stats](ctx, pg.Unbound(s.db), selectStats, id)
 	stats.AsOf = stats.AsOf.UTC()
 	return stats, missing(err, ErrNotFound)
 }
@@ -175,7 +175,7 @@ type teamPart struct {
 }
 
 func (s *Statistics) loadTeam(ctx context.Context, id uuid.UUID) (TeamStats, error) {
-	parts, err := pg.All[teamPart](ctx, s.db, selectTeam, id)
+	parts, err := pg.All[teamPart](ctx, pg.Unbound(s.db), selectTeam, id)
 	if err == nil && len(parts) == 0 {
 		err = ErrNotFound
 	}
