@@ -10,6 +10,7 @@ import (
 
 	"github.com/fature/fature/affiliate"
 	"github.com/fature/fature/internal/fault"
+	"github.com/fature/fature/internal/testenv"
 )
 
 // Generated codes have 8 letters and digits, none of which looks like another,
@@ -130,7 +131,7 @@ func TestChangeCodeAtOnce(t *testing.T) {
 	}
 	for round := range 5 {
 		got := 0
-		for _, err := range atOnce(len(all), func(i int) error {
+		for _, err := range testenv.AtOnce(len(all), func(i int) error {
 			_, err := w.affiliates.ChangeCode(soon(t), all[i].ID, fmt.Sprint("same", round))
 			return err
 		}) {
@@ -247,7 +248,7 @@ func TestCouponAtOnce(t *testing.T) {
 	w := shared(t)
 	ana, bia := w.affiliate("ana"), w.affiliate("bia")
 	got := 0
-	for _, err := range atOnce(8, func(i int) error {
+	for _, err := range testenv.AtOnce(8, func(i int) error {
 		_, err := w.affiliates.AddCoupon(t.Context(), []uuid.UUID{ana.ID, bia.ID}[i%2], w.code("one"))
 		return err
 	}) {

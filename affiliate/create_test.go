@@ -290,7 +290,7 @@ func TestCreateAtOnce(t *testing.T) {
 		"one user": {func(int) affiliate.Draft { return affiliate.Draft{UserID: user.ID} }, affiliate.ErrUserTaken},
 	} {
 		made := 0
-		for _, err := range atOnce(8, func(i int) error {
+		for _, err := range testenv.AtOnce(8, func(i int) error {
 			_, err := w.affiliates.Create(soon(t), c.draft(i))
 			return err
 		}) {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/fature/fature/affiliate"
 	"github.com/fature/fature/internal/fault"
+	"github.com/fature/fature/internal/testenv"
 )
 
 // ana brings carla at noon; bia, who claims her later, gets nothing of it; and
@@ -96,7 +97,7 @@ func TestAttributeAtOnce(t *testing.T) {
 	noon := time.Date(2025, 6, 15, 12, 0, 0, 0, time.UTC)
 	for _, carla := range []string{w.code("carla"), w.code("dora"), w.code("eva")} {
 		told := make([]affiliate.Owner, len(all))
-		for _, err := range atOnce(len(all), func(i int) (err error) {
+		for _, err := range testenv.AtOnce(len(all), func(i int) (err error) {
 			told[i], err = w.customers.Attribute(soon(t), affiliate.Attribution{CustomerID: carla, AffiliateID: all[i].ID, At: noon})
 			return err
 		}) {

@@ -133,21 +133,3 @@ func (w *world) narrow() (*pgxpool.Pool, *testenv.Trips) {
 	w.t.Cleanup(pool.Close)
 	return pool, trips
 }
-
-// atOnce runs the calls together and returns their errors.
-func atOnce(n int, call func(i int) error) []error {
-	errs := make([]error, n)
-	start, done := make(chan struct{}), make(chan struct{})
-	for i := range errs {
-		go func() {
-			<-start
-			errs[i] = call(i)
-			done <- struct{}{}
-		}()
-	}
-	close(start)
-	for range errs {
-		<-done
-	}
-	return errs
-}

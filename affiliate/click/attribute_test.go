@@ -293,7 +293,7 @@ func TestAttributeAtOnce(t *testing.T) {
 		w.record(w.by("a", w.ana, noon), w.by("b", w.bia, noon))
 		const processes, customers = 8, 20
 		credits := make([][]click.Credit, processes)
-		for _, err := range atOnce(processes, func(i int) (err error) {
+		for _, err := range testenv.AtOnce(processes, func(i int) (err error) {
 			var list []click.Touch
 			for c := range customers {
 				list = append(list, w.touch(fmt.Sprint("c", c), []string{"a", "b"}[i%2], noon))

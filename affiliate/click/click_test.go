@@ -316,7 +316,7 @@ func TestDuplicatesOfManyProcesses(t *testing.T) {
 	for i := range stores {
 		stores[i] = click.New(pg.In(w.pool, ""), click.Options{Clock: func() time.Time { return noon }})
 	}
-	for _, err := range atOnce(processes, func(i int) error {
+	for _, err := range testenv.AtOnce(processes, func(i int) error {
 		for range 3 {
 			var batch []click.Click
 			for v := range visitors { // each in another order

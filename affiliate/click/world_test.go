@@ -177,20 +177,3 @@ func narrow(t *testing.T, pool *pgxpool.Pool) (*pgxpool.Pool, *testenv.Trips) {
 	t.Cleanup(second.Close)
 	return second, trips
 }
-
-func atOnce(n int, call func(i int) error) []error {
-	errs := make([]error, n)
-	start, done := make(chan struct{}), make(chan struct{})
-	for i := range errs {
-		go func() {
-			<-start
-			errs[i] = call(i)
-			done <- struct{}{}
-		}()
-	}
-	close(start)
-	for range errs {
-		<-done
-	}
-	return errs
-}

@@ -379,7 +379,7 @@ func TestBruteForce(t *testing.T) {
 func TestBruteForceAtOnce(t *testing.T) {
 	both(t, func(w *world) {
 		ana := w.user("ana")
-		errs := atOnce(200, func(i int) error {
+		errs := testenv.AtOnce(200, func(i int) error {
 			_, _, err := w.store.Login(w.Context(), session.Attempt{Email: ana.Email, Password: "wrong-horse", Address: address(i)})
 			return err
 		})

@@ -249,7 +249,7 @@ func TestLoginWhileThePasswordChanges(t *testing.T) {
 		for range 5 {
 			require.NoError(w, w.store.SetPassword(w.Context(), ana.ID, secret))
 			var token string
-			errs := atOnce(2, func(i int) (err error) {
+			errs := testenv.AtOnce(2, func(i int) (err error) {
 				if i == 0 {
 					_, token, err = w.store.Login(w.Context(), w.attempt("ana"))
 					return err
@@ -408,7 +408,7 @@ func TestManyLoginsAtOnce(t *testing.T) {
 			names[i] = uuid.NewString()[:13]
 			w.user(names[i])
 		}
-		for _, err := range atOnce(n, func(i int) (err error) {
+		for _, err := range testenv.AtOnce(n, func(i int) (err error) {
 			a := w.attempt(names[i])
 			a.Address = address(i)
 			_, tokens[i], err = w.store.Login(w.Context(), a)
@@ -420,7 +420,7 @@ func TestManyLoginsAtOnce(t *testing.T) {
 		require.Len(w, slices.Compact(tokens), n)
 
 		ana := w.user("ana")
-		errs := atOnce(8, func(int) error {
+		errs := testenv.AtOnce(8, func(int) error {
 			for {
 				_, _, err := w.store.Login(w.Context(), w.attempt("ana"))
 				if !errors.As(err, new(*session.TooManyError)) { // five at a time, a second later

@@ -153,21 +153,3 @@ func both(t *testing.T, test func(w *world)) {
 	t.Run("postgresql", func(t *testing.T) { t.Parallel(); test(without(t)) })
 	t.Run("redis", func(t *testing.T) { t.Parallel(); test(with(t)) })
 }
-
-// atOnce runs the calls together and returns their errors.
-func atOnce(n int, call func(i int) error) []error {
-	errs := make([]error, n)
-	start, done := make(chan struct{}), make(chan struct{})
-	for i := range errs {
-		go func() {
-			<-start
-			errs[i] = call(i)
-			done <- struct{}{}
-		}()
-	}
-	close(start)
-	for range errs {
-		<-done
-	}
-	return errs
-}

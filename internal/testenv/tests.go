@@ -173,3 +173,21 @@ func (s *suite) keep(t outcome, pool *pgxpool.Pool) {
 	}
 	t.Logf("testenv: the database of this test stays: psql '%s'%s", URL(pool), s.servers.lease.keep())
 }
+
+// AtOnce makes calls that all begin together, and returns their errors.
+func AtOnce(n int, call func(i int) error) []error {
+	errs := make([]error, n)
+	start, done := make(chan struct{}), make(chan struct{})
+	for i := range errs {
+		go func() {
+			<-start
+			errs[i] = call(i)
+			done <- struct{}{}
+		}()
+	}
+	close(start)
+	for range errs {
+		<-done
+	}
+	return errs
+}
