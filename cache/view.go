@@ -139,6 +139,12 @@ func newView[K comparable, V any](s *Space, c config[K, V]) *View[K, V] {
 
 // Get reads the value of a key.
 func (v *View[K, V]) Get(ctx context.Context, k K) (V, error) {
+	if v.near != nil && v.ahead == 0 { // a hit that is nothing but a look-up
+		if h, ok := v.near.GetIfPresent(k); ok && !h.absent {
+			v.space.figures.near.Add(1)
+			return h.v, nil
+		}
+	}
 	value, err := v.Read(ctx, k)
 	return value.V, err
 }
