@@ -546,6 +546,53 @@ func TestViewWritesAtOnce(t *testing.T) {
 	})
 }
 
+// slowDelete is a backend that does something before it deletes.
+type slowDelete struct {
+	cache.Backend
+	before func()
+}
+
+func (s *slowDelete) Delete(ctx context.Context, keys []string) error {
+	s.before()
+	return s.Backend.Delete(ctx, keys)
+}
+
+// A read while the backend is being told holds nothing for longer than that: be
+// it of Delete, or of a Put that another overtook.
+func TestViewReadWhileTheBackendIsTold(t *testing.T) {
+	t.Parallel()
+	eachBackend(t, func(t *testing.T, b cache.Backend) {
+		ctx, truth := t.Context(), newTruth("a", "1")
+		slow := &slowDelete{Backend: b}
+		n := cache.Namespace{Name: uuid.NewString(), TTL: time.Hour}
+		space, other := cache.NewSpace(n, slow, cache.Options{Near: time.Minute}), cache.NewSpace(n, b, cache.Options{Near: time.Minute})
+		defer space.Close()
+		defer other.Close()
+		v := cache.WriteThrough(space, truth.config(), func(ctx context.Context, k, value string) error {
+			err := cache.Aside(other, truth.config()).Delete(ctx, k) // takes the lease of Put away
+			require.NoError(t, err)
+			_, err = cache.Aside(other, truth.config()).Get(ctx, k)
+			require.NoError(t, err)
+			truth.set(k, value)
+			return nil
+		})
+		read := func() string {
+			got, err := v.Get(ctx, "a")
+			require.NoError(t, err)
+			return got
+		}
+		slow.before = func() { read() }
+
+		require.Equal(t, "1", read())
+		truth.set("a", "2")
+		require.NoError(t, v.Delete(ctx, "a"))
+		require.Equal(t, "2", read())
+
+		require.NoError(t, v.Put(ctx, "a", "3"))
+		require.Equal(t, "3", read())
+	})
+}
+
 // Two spaces over one backend are two processes: one sees what the other has
 // stored, and after its own near life what the other has changed.
 func TestViewAcrossProcesses(t *testing.T) {

@@ -15,10 +15,19 @@ func (v *View[K, V]) Delete(ctx context.Context, ks ...K) error {
 	}
 	keys := make([]string, len(ks))
 	for i, k := range ks {
-		v.forget(k)
 		keys[i] = v.key(k)
 	}
-	return v.space.drop(ctx, keys)
+	return v.drop(ctx, keys, ks...)
+}
+
+// drop forgets what the process holds when the backend has nothing any more,
+// and no sooner: a read in between would hold what the backend still gives.
+func (v *View[K, V]) drop(ctx context.Context, keys []string, ks ...K) error {
+	err := v.space.drop(ctx, keys)
+	for _, k := range ks {
+		v.forget(k)
+	}
+	return err
 }
 
 // ErrReadOnly is returned by Put of a view that does not write through.
@@ -35,7 +44,6 @@ func (v *View[K, V]) Put(ctx context.Context, k K, value V) error {
 	case v.off:
 		return v.store(ctx, k, value)
 	}
-	v.forget(k)
 	begun, key := v.begin(k), v.key(k)
 	lease := v.overwrite(ctx, key)
 	err := v.store(ctx, k, value)
@@ -44,8 +52,7 @@ func (v *View[K, V]) Put(ctx context.Context, k K, value V) error {
 		v.settle(k, begun, h)
 		return nil
 	}
-	v.forget(k)
-	return errors.Join(err, v.space.drop(context.WithoutCancel(ctx), []string{key}))
+	return errors.Join(err, v.drop(context.WithoutCancel(ctx), []string{key}, k))
 }
 
 // overwrite puts a lease where a value may be: while it stands, neither a load
@@ -78,8 +85,8 @@ func (v *View[K, V]) replace(ctx context.Context, key string, lease []byte, h he
 	return swapped[0]
 }
 
-// settle holds what was put, unless another came between, and no load that
-// began before.
+// settle holds what was put, unless another came between, and nothing that a
+// load found which began before.
 func (v *View[K, V]) settle(k K, begun uint64, h held[V]) {
 	g := v.guard(k)
 	g.mu.Lock()
@@ -92,4 +99,5 @@ func (v *View[K, V]) settle(k K, begun uint64, h held[V]) {
 	default:
 		v.near.Invalidate(k)
 	}
+	v.flights.Forget(v.key(k))
 }
