@@ -58,7 +58,7 @@ func (a *api) login(c *call) (reply, error) {
 }
 
 func (a *api) logout(c *call) (reply, error) {
-	return reply{http.StatusNoContent, nil}, a.program.Sessions.Logout(c.Context(), tokenOf(c.Request))
+	return reply{status: http.StatusNoContent}, a.program.Sessions.Logout(c.Context(), tokenOf(c.Request))
 }
 
 type sessionJSON struct {
@@ -99,7 +99,7 @@ func (a *api) endSession(c *call) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	return reply{http.StatusNoContent, nil}, a.program.Sessions.Revoke(c.Context(), c.who.UserID, id)
+	return reply{status: http.StatusNoContent}, a.program.Sessions.Revoke(c.Context(), c.who.UserID, id)
 }
 
 // tokenOf is the bearer token of a request, or empty.

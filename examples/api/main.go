@@ -3,11 +3,13 @@
 //
 //	go run ./examples/api [-addr HOST:PORT] [-seed-admin EMAIL:PASSWORD] [-redirect-hosts HOST,...]
 //
-// DATABASE_URL names a database, which is migrated; without one a server is
-// started for this run.
+// DATABASE_URL names a database, which is migrated, and REDIS_URL a Redis, whose
+// databases 0 to 5 are used; without the first, servers are started for this
+// run. Without a Redis it works, and says that it is degraded.
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -25,7 +27,7 @@ import (
 
 	"github.com/fature/fature"
 	"github.com/fature/fature/affiliate/click"
-	"github.com/fature/fature/affiliate/session"
+	"github.com/fature/fature/cache"
 	"github.com/fature/fature/internal/testenv"
 	"github.com/fature/fature/migrate"
 )
@@ -34,6 +36,7 @@ func main() {
 	var o options
 	flag.StringVar(&o.addr, "addr", "127.0.0.1:8080", "the `ADDRESS` to listen at")
 	flag.StringVar(&o.database, "database", os.Getenv("DATABASE_URL"), "the `URL` of a database; without one a server is started for this run")
+	flag.StringVar(&o.redis, "redis", os.Getenv("REDIS_URL"), "the `URL` of a Redis, beside a database")
 	flag.StringVar(&o.admin, "seed-admin", "", "makes the first admin, as `EMAIL:PASSWORD`; one that is there stays as it is")
 	flag.StringVar(&o.hosts, "redirect-hosts", "", "the `HOSTS` to which GET /r/{code}?to= may lead, with commas between them")
 	flag.Parse()
@@ -46,7 +49,7 @@ func main() {
 	}
 }
 
-type options struct{ addr, database, admin, hosts string }
+type options struct{ addr, database, redis, admin, hosts string }
 
 // run serves until ctx ends, and returns when all that it began is done.
 func run(ctx context.Context, o options, out io.Writer, log *slog.Logger) error {
@@ -56,17 +59,26 @@ func run(ctx context.Context, o options, out io.Writer, log *slog.Logger) error 
 			return err
 		}
 		defer servers.Close()
-		o.database = servers.DatabaseURL
+		o.database, o.redis = servers.DatabaseURL, cmp.Or(o.redis, servers.RedisURL)
 	}
 	pool, err := pgxpool.New(ctx, o.database)
 	if err != nil {
 		return err
 	}
 	defer pool.Close()
-	a, err := newAPI(ctx, pool, log, session.Options{})
+	config := fature.Config{Pool: pool, Logger: log}
+	if o.redis != "" {
+		addressed, err := cache.ParseURL(o.redis)
+		if err != nil {
+			return err
+		}
+		config.RedisOptions = &addressed
+	}
+	a, err := newAPI(ctx, config)
 	if err != nil {
 		return err
 	}
+	defer a.program.Close()
 	a.hosts = hostsOf(o.hosts)
 	if o.admin != "" {
 		if err := a.seedAdmin(ctx, o.admin); err != nil {
@@ -82,19 +94,19 @@ func run(ctx context.Context, o options, out io.Writer, log *slog.Logger) error 
 }
 
 // newAPI migrates the database and makes the programme on it.
-func newAPI(ctx context.Context, pool *pgxpool.Pool, log *slog.Logger, sessions session.Options) (*api, error) {
-	err := pool.AcquireFunc(ctx, func(conn *pgxpool.Conn) error {
-		return migrate.Up(ctx, conn.Conn(), migrate.Options{Logger: log})
+func newAPI(ctx context.Context, config fature.Config) (*api, error) {
+	err := config.Pool.AcquireFunc(ctx, func(conn *pgxpool.Conn) error {
+		return migrate.Up(ctx, conn.Conn(), migrate.Options{Logger: config.Logger})
 	})
 	if err != nil {
 		return nil, err
 	}
-	program, err := fature.New(ctx, fature.Config{Pool: pool, Logger: log, Sessions: sessions})
+	program, err := fature.New(ctx, config)
 	if err != nil {
 		return nil, err
 	}
-	clicks, err := click.NewRecorder(program.Clicks, click.RecorderOptions{Logger: log})
-	return &api{program: program, pool: pool, clicks: clicks, log: log, now: time.Now}, err
+	clicks, err := click.NewRecorder(program.Clicks, click.RecorderOptions{Logger: config.Logger})
+	return &api{program: program, pool: config.Pool, clicks: clicks, log: config.Logger, now: time.Now}, err
 }
 
 // drainTime is how long requests on their way have to end.

@@ -12,11 +12,12 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
+	"github.com/fature/fature"
 	"github.com/fature/fature/affiliate"
 	"github.com/fature/fature/affiliate/session"
+	"github.com/fature/fature/cache"
 	"github.com/fature/fature/internal/testenv"
 )
 
@@ -48,12 +49,21 @@ func (t *text) String() string {
 	return t.b.String()
 }
 
-func newWorld(t *testing.T) *world { return newWorldOn(t, testenv.Clone(t)) }
+func newWorld(t *testing.T) *world { return newWorldOn(t, fature.Config{Pool: testenv.Clone(t)}) }
 
-func newWorldOn(t *testing.T, pool *pgxpool.Pool) *world {
-	log := new(text)
-	a, err := newAPI(t.Context(), pool, slog.New(slog.NewTextHandler(log, nil)), session.Options{Cost: 10})
+// newCachedWorld has a Redis of its own.
+func newCachedWorld(t *testing.T) *world {
+	o, err := cache.ParseURL(testenv.NewRedis(t))
 	require.NoError(t, err)
+	return newWorldOn(t, fature.Config{Pool: testenv.Clone(t), RedisOptions: &o})
+}
+
+func newWorldOn(t *testing.T, config fature.Config) *world {
+	log := new(text)
+	config.Logger, config.Sessions = slog.New(slog.NewTextHandler(log, nil)), session.Options{Cost: 10}
+	a, err := newAPI(t.Context(), config)
+	require.NoError(t, err)
+	t.Cleanup(a.program.Close)
 	require.NoError(t, a.seedAdmin(t.Context(), "admin@example.com:"+secret))
 	server := httptest.NewServer(a.handler())
 	t.Cleanup(server.Close)

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"net/http"
 	"time"
 
 	"github.com/google/uuid"
@@ -49,17 +48,18 @@ func (a *api) balance(c *call) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	b, err := c.program.Commissions.Balance(c.Context(), id)
+	read, err := c.program.Commissions.CachedBalance(c.Context(), id)
 	if err != nil {
 		return reply{}, err
 	}
-	return ok(struct {
+	b := read.V
+	return kept(struct {
 		Pending   string `json:"pending"`
 		Available string `json:"available"`
 		InPayout  string `json:"in_payout"`
 		Paid      string `json:"paid"`
 		Currency  string `json:"currency"`
-	}{amount(b.Pending, b.Currency), amount(b.Available, b.Currency), amount(b.InPayout, b.Currency), amount(b.Paid, b.Currency), b.Currency})
+	}{amount(b.Pending, b.Currency), amount(b.Available, b.Currency), amount(b.InPayout, b.Currency), amount(b.Paid, b.Currency), b.Currency}, read.From)
 }
 
 // runPayouts makes payouts until the request's time is over; what it has made by
@@ -151,7 +151,7 @@ func (a *api) exportPayout(c *call) (reply, error) {
 	if err := c.program.Payouts.Export(c.Context(), &text, p.ID); err != nil {
 		return reply{}, err
 	}
-	return reply{http.StatusOK, csvText(text.Bytes())}, nil
+	return ok(csvText(text.Bytes()))
 }
 
 // changePayout makes the handler of a verb, whose body says what it needs.

@@ -36,7 +36,7 @@ func (a *api) follow(c *call) (reply, error) {
 	if err := a.clicks.Add(clicked); err != nil {
 		a.log.DebugContext(c.Context(), "a click was not taken", "request", entryOf(c.Context()).request, "error", err)
 	}
-	return reply{http.StatusFound, away{to, visitor}}, nil
+	return reply{status: http.StatusFound, body: away{to, visitor}}, nil
 }
 
 func (a *api) cookie(c *call) click.Cookie {

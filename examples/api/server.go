@@ -20,6 +20,7 @@ import (
 	"github.com/fature/fature"
 	"github.com/fature/fature/affiliate"
 	"github.com/fature/fature/affiliate/click"
+	"github.com/fature/fature/cache"
 	"github.com/fature/fature/internal/fault"
 )
 
@@ -111,10 +112,17 @@ type csvText []byte
 type reply struct {
 	status int
 	body   any
+	from   cache.From // of a read that is kept; empty is one that is not
 }
 
-func ok(body any) (reply, error)      { return reply{http.StatusOK, body}, nil }
-func created(body any) (reply, error) { return reply{http.StatusCreated, body}, nil }
+func ok(body any) (reply, error)      { return reply{status: http.StatusOK, body: body}, nil }
+func created(body any) (reply, error) { return reply{status: http.StatusCreated, body: body}, nil }
+
+// kept is ok for a read that looks into the cache first. It says so, and gives
+// an ETag, by which who asks again gets the body only when it is another.
+func kept(body any, from cache.From) (reply, error) {
+	return reply{http.StatusOK, body, from}, nil
+}
 
 // handler is all routes, behind what every request passes through.
 func (a *api) handler() http.Handler {
@@ -141,7 +149,7 @@ func (a *api) serve(w http.ResponseWriter, r *http.Request, rt route) {
 		a.refuse(w, r, err)
 		return
 	}
-	a.write(w, r, answer.status, "application/json", answer.body)
+	a.write(w, r, answer, "application/json")
 }
 
 // answer runs a handler as its caller, whom the audit is told of.
@@ -171,36 +179,39 @@ func (a *api) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	if p.Status >= http.StatusInternalServerError && r.Context().Err() != context.Canceled { //nolint:errorlint // its own value
 		a.log.ErrorContext(r.Context(), "failed", "request", entryOf(r.Context()).request, "error", err)
 	}
-	a.write(w, r, p.Status, "application/problem+json", p)
+	a.write(w, r, reply{status: p.Status, body: p}, "application/problem+json")
 }
 
-func (a *api) write(w http.ResponseWriter, r *http.Request, status int, kind string, body any) {
-	if body == nil {
-		w.WriteHeader(status)
+func (a *api) write(w http.ResponseWriter, r *http.Request, answer reply, kind string) {
+	var text []byte
+	switch body := answer.body.(type) {
+	case nil:
+		w.WriteHeader(answer.status)
 		return
-	}
-	if on, ok := body.(away); ok {
-		a.cookie(&call{Request: r}).Set(w, on.visitor)
-		w.Header().Set("Location", on.to)
-		w.WriteHeader(status)
+	case away:
+		a.cookie(&call{Request: r}).Set(w, body.visitor)
+		w.Header().Set("Location", body.to)
+		w.WriteHeader(answer.status)
 		return
-	}
-	if text, ok := body.(csvText); ok {
-		w.Header().Set("Content-Type", "text/csv; charset=utf-8")
-		w.WriteHeader(status)
-		_, _ = w.Write(text)
-		return
-	}
-	var text bytes.Buffer
-	out := json.NewEncoder(&text)
-	out.SetEscapeHTML(false)
-	if err := out.Encode(body); err != nil {
-		a.refuse(w, r, err)
-		return
+	case csvText:
+		text, kind = body, "text/csv; charset=utf-8"
+	default:
+		var buffer bytes.Buffer
+		out := json.NewEncoder(&buffer)
+		out.SetEscapeHTML(false)
+		if err := out.Encode(body); err != nil {
+			a.refuse(w, r, err)
+			return
+		}
+		text = buffer.Bytes()
 	}
 	w.Header().Set("Content-Type", kind)
-	w.WriteHeader(status)
-	_, _ = w.Write(text.Bytes()) // who has gone away reads no error
+	if answer.from != "" && known(w, r, answer.from, text) {
+		w.WriteHeader(http.StatusNotModified)
+		return
+	}
+	w.WriteHeader(answer.status)
+	_, _ = w.Write(text) // who has gone away reads no error
 }
 
 // unrouted answers what no route takes: the mux knows whether the path or the

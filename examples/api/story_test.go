@@ -17,6 +17,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/stretchr/testify/require"
 
+	"github.com/fature/fature"
 	"github.com/fature/fature/affiliate"
 	"github.com/fature/fature/internal/testenv"
 )
@@ -266,7 +267,7 @@ func TestAway(t *testing.T) {
 	pool, err := pgxpool.NewWithConfig(t.Context(), config)
 	require.NoError(t, err)
 	t.Cleanup(pool.Close)
-	w := newWorldOn(t, pool)
+	w := newWorldOn(t, fature.Config{Pool: pool})
 	admin := w.login("admin@example.com")
 	w.want(200, "", "GET /readyz", "")
 	away.Store(true)

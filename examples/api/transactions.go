@@ -118,7 +118,7 @@ func (a *api) record(c *call) (reply, error) {
 	r := results[0]
 	if r.Unattributed() {
 		currency, err := c.program.Plans.Currency(c.Context())
-		return reply{http.StatusOK, recordedJSON{
+		return reply{status: http.StatusOK, body: recordedJSON{
 			Reason: commission.ReasonUnattributed, Commissions: []lineJSON{}, Skipped: []commission.Skip{}, Breakage: amount(r.Breakage(), currency),
 		}}, err
 	}
@@ -127,7 +127,7 @@ func (a *api) record(c *call) (reply, error) {
 		status = http.StatusOK
 	}
 	stored := transactionReply(r.Transaction)
-	return reply{status, recordedJSON{
+	return reply{status: status, body: recordedJSON{
 		Transaction: &stored, Commissions: written(r.Lines, lineReply), Skipped: append([]commission.Skip{}, r.Skipped...),
 		Breakage: amount(r.Breakage(), stored.Currency), Duplicate: r.Duplicate, OwnerDiffers: r.OwnerDiffers,
 	}}, nil
