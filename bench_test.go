@@ -567,8 +567,9 @@ func BenchmarkFoldSteady(b *testing.B) {
 	}
 }
 
-// BenchmarkStatistics reads the own statistics of the affiliate that has most
-// to sum up, beside the same sums over its rows.
+// BenchmarkStatistics loads statistics past the cache: of the root, which earns
+// from all there is and counts all others as its team, and of the affiliate with
+// the most transactions of its own; beside the same sums over their rows.
 func BenchmarkStatistics(b *testing.B) {
 	m := openMarket(b)
 	if benchSize("FATURE_BENCH_ROWS", 0, 1_000_000) == 0 {
@@ -578,37 +579,35 @@ func BenchmarkStatistics(b *testing.B) {
 	found, err := m.RebuildStats(b.Context()) // the market was filled past recording
 	require.NoError(b, err)
 	b.Logf("%d differences repaired", found.Count)
-	heaviest := m.ids[0] // the root earns from all of them
+	tx, err := m.pool.BeginTx(b.Context(), pgx.TxOptions{AccessMode: pgx.ReadOnly})
+	require.NoError(b, err)
+	defer func() { _ = tx.Rollback(context.Background()) }()
+	loaded := m.Statistics.WithTx(tx)
+	var busiest uuid.UUID
+	require.NoError(b, tx.QueryRow(b.Context(),
+		`select affiliate_id from fature.affiliate_rollups group by 1 order by sum(transactions) desc, 1 limit 1`).Scan(&busiest))
 	raw := `
 		select (select count(*) from fature.transactions where affiliate_id = $1 and status in ('processed', 'reversed')),
 			(select count(distinct customer_id) from fature.transactions where affiliate_id = $1 and status in ('processed', 'reversed')),
 			(select sum(volume) from fature.transactions where affiliate_id = $1 and status in ('processed', 'reversed')),
 			(select sum(final_amount) from fature.commissions where affiliate_id = $1 and status <> 'void')`
-	b.Run("limit=raw_sums", func(b *testing.B) {
-		for b.Loop() {
+	for name, id := range map[string]uuid.UUID{"root": m.ids[0], "busiest": busiest} {
+		each := func(what string, read func() error) {
+			b.Run(name+"/"+what, func(b *testing.B) {
+				for b.Loop() {
+					require.NoError(b, read())
+				}
+			})
+		}
+		each("limit=raw_sums", func() error {
 			var n, customers int64
 			var volume, commissions *decimal.Decimal
-			require.NoError(b, m.pool.QueryRow(b.Context(), raw, heaviest).Scan(&n, &customers, &volume, &commissions))
-		}
-	})
-	b.Run("get", func(b *testing.B) {
-		for b.Loop() {
-			_, err := m.Statistics.Get(b.Context(), heaviest)
-			require.NoError(b, err)
-		}
-	})
-	b.Run("months", func(b *testing.B) {
-		for b.Loop() {
-			_, err := m.Statistics.Months(b.Context(), heaviest, time.Time{}, time.Time{})
-			require.NoError(b, err)
-		}
-	})
-	b.Run("team", func(b *testing.B) {
-		for b.Loop() {
-			_, err := m.Statistics.Team(b.Context(), heaviest)
-			require.NoError(b, err)
-		}
-	})
+			return tx.QueryRow(b.Context(), raw, id).Scan(&n, &customers, &volume, &commissions)
+		})
+		each("get", func() error { _, err := loaded.Get(b.Context(), id); return err })
+		each("months", func() error { _, err := loaded.Months(b.Context(), id, time.Time{}, time.Time{}); return err })
+		each("team", func() error { _, err := loaded.Team(b.Context(), id); return err })
+	}
 }
 
 // BenchmarkRebuildStats finds nothing in all that is there.

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"encoding/binary"
 	"hash/crc32"
-	"time"
 )
 
 // What lies under a key is a header and what follows:
@@ -35,7 +34,7 @@ type entry struct {
 	stamp   []byte
 	kind    string
 	version uint16
-	at      time.Time // when it was loaded
+	at      int64 // when it was loaded, in Unix microseconds
 	value   []byte
 }
 
@@ -48,12 +47,12 @@ func newLease() []byte {
 }
 
 // seal writes a value, or its absence, with a stamp of its own.
-func seal(kind string, version uint16, at time.Time, value []byte) []byte {
+func seal(kind string, version uint16, at int64, value []byte) []byte {
 	b := make([]byte, headerSize, headerSize+len(value))
 	copy(b, kind)
 	_, _ = rand.Read(b[len(kind):leaseSize])
 	binary.BigEndian.PutUint16(b[leaseSize+4:], version)
-	binary.BigEndian.PutUint64(b[leaseSize+6:], uint64(at.UnixMicro()))
+	binary.BigEndian.PutUint64(b[leaseSize+6:], uint64(at))
 	b = append(b, value...)
 	binary.BigEndian.PutUint32(b[leaseSize:], crc32.Checksum(b[leaseSize+4:], castagnoli))
 	return b
@@ -73,7 +72,7 @@ func open(b []byte) (e entry, ok bool) {
 		return e, false
 	}
 	e.version = binary.BigEndian.Uint16(b[leaseSize+4:])
-	e.at = time.UnixMicro(int64(binary.BigEndian.Uint64(b[leaseSize+6:]))).UTC()
+	e.at = int64(binary.BigEndian.Uint64(b[leaseSize+6:])) //nolint:gosec // as it was written
 	e.value = b[headerSize:]
 	return e, true
 }

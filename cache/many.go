@@ -137,7 +137,7 @@ func (v *View[K, V]) askMany(ctx context.Context, ks map[K]uint64) asked[K, V] {
 // loadMany loads keys and hands over each, also that there is nothing, where
 // the view remembers that.
 func (v *View[K, V]) loadMany(ctx context.Context, ks []K, take func(k K, h held[V])) error {
-	at := time.Now()
+	at := time.Now().UnixMicro()
 	if v.LoadMany != nil {
 		loaded, err := v.LoadMany(ctx, ks)
 		if err != nil {
@@ -156,9 +156,9 @@ func (v *View[K, V]) loadMany(ctx context.Context, ks []K, take func(k K, h held
 		value, err := v.Load(ctx, k)
 		switch {
 		case err == nil:
-			take(k, held[V]{v: value, at: time.Now()})
+			take(k, held[V]{v: value, at: time.Now().UnixMicro()})
 		case v.Absent != nil && errors.Is(err, v.Absent):
-			take(k, held[V]{at: time.Now(), absent: true})
+			take(k, held[V]{at: time.Now().UnixMicro(), absent: true})
 		default:
 			return err
 		}

@@ -202,11 +202,12 @@ func (r *Redis) Do(ctx context.Context, call func(ctx context.Context) error) er
 
 // silent tells an error that the server did not send.
 func silent(err error) bool {
+	if err == nil || errors.Is(err, redis.Nil) {
+		return false
+	}
 	var network net.Error
 	var answer redis.Error
 	switch {
-	case err == nil, errors.Is(err, redis.Nil):
-		return false
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &network), errors.Is(err, redis.ErrPoolTimeout):
 		return true
 	}

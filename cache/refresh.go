@@ -2,7 +2,6 @@ package cache
 
 import (
 	"context"
-	"time"
 )
 
 // refresh loads a value again while the old one is still given out. One
@@ -11,8 +10,6 @@ func (v *View[K, V]) refresh(k K) {
 	key := v.key(k)
 	v.space.start(func(ctx context.Context) {
 		_, _, _ = v.flights.Do("refresh:"+key, func() (any, error) {
-			ctx, cancel := context.WithTimeout(ctx, v.space.options.LoadTime)
-			defer cancel()
 			v.reload(ctx, k, key)
 			return nil, nil
 		})
@@ -34,12 +31,12 @@ func (v *View[K, V]) reload(ctx context.Context, k K, key string) {
 		if !ok || e.kind == kindLease {
 			return // somebody is at it, or it was deleted
 		}
-		if h, ok, _ := v.decode(found[0]); ok && time.Since(h.at) <= v.ahead {
+		if h, ok, _ := v.decode(found[0]); ok && h.age() <= v.ahead {
 			v.keep(k, begun, *h)
 			return
 		}
 		stamp = e.stamp
-	} else if h, ok := v.near.GetIfPresent(k); !ok || time.Since(h.at) <= v.ahead {
+	} else if h, ok := v.near.GetIfPresent(k); !ok || h.age() <= v.ahead {
 		return
 	}
 	_, _ = v.load(ctx, k, key, begun, stamp) // who reads next gets the error

@@ -29,7 +29,7 @@ type Config[K comparable, V any] struct {
 	// Absent is the error of Load that means that there is nothing, by errors.Is.
 	// It is remembered for a minute at most.
 	Absent error
-	// Key is how a key is written. Defaults to fmt.Sprint.
+	// Key is how a key is written. Defaults to its String, or fmt.Sprint.
 	Key func(k K) string
 	// TTL defaults to the namespace's.
 	TTL time.Duration
@@ -79,9 +79,12 @@ type config[K comparable, V any] struct {
 // held is what the process keeps: a value, or that there is none.
 type held[V any] struct {
 	v      V
-	at     time.Time
+	at     int64 // in Unix microseconds, since a hit costs by the size
 	absent bool
 }
+
+func (h held[V]) time() time.Time    { return time.UnixMicro(h.at).UTC() }
+func (h held[V]) age() time.Duration { return time.Since(time.UnixMicro(h.at)) }
 
 // guard keeps a load that an invalidation overtook from being kept near: the
 // keys that share it count their invalidations together.
@@ -115,7 +118,7 @@ func WriteThrough[K comparable, V any](s *Space, c Config[K, V], store func(ctx 
 
 func newView[K comparable, V any](s *Space, c config[K, V]) *View[K, V] {
 	if c.Key == nil {
-		c.Key = func(k K) string { return fmt.Sprint(k) }
+		c.Key = written[K]
 	}
 	if c.TTL <= 0 {
 		c.TTL = s.namespace.TTL
@@ -135,6 +138,17 @@ func newView[K comparable, V any](s *Space, c config[K, V]) *View[K, V] {
 		})
 	}
 	return v
+}
+
+// written is fmt.Sprint, sooner.
+func written[K comparable](k K) string {
+	switch k := any(k).(type) {
+	case string:
+		return k
+	case fmt.Stringer:
+		return k.String()
+	}
+	return fmt.Sprint(k)
 }
 
 // Get reads the value of a key.
@@ -161,7 +175,7 @@ func (v *View[K, V]) Read(ctx context.Context, k K) (Value[V], error) {
 
 // hit is what a held value says.
 func (v *View[K, V]) hit(k K, h held[V], from From) (Value[V], error) {
-	value := Value[V]{V: h.v, At: h.at, From: from}
+	value := Value[V]{V: h.v, At: h.time(), From: from}
 	f := &v.space.figures
 	switch {
 	case h.absent:
@@ -172,7 +186,7 @@ func (v *View[K, V]) hit(k K, h held[V], from From) (Value[V], error) {
 	case from == Far:
 		f.far.Add(1)
 	}
-	if v.ahead > 0 && from.Hit() && time.Since(h.at) > v.ahead {
+	if v.ahead > 0 && from.Hit() && h.age() > v.ahead {
 		v.refresh(k)
 	}
 	return value, nil
@@ -186,9 +200,7 @@ func (v *View[K, V]) miss(ctx context.Context, k K) (Value[V], error) {
 		return Value[V]{loaded, time.Now(), Bypassed}, err
 	}
 	flight := v.flights.DoChan(v.key(k), func() (any, error) {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), v.space.options.LoadTime)
-		defer cancel()
-		return v.find(ctx, k)
+		return v.find(context.WithoutCancel(ctx), k)
 	})
 	select {
 	case done := <-flight:
@@ -304,7 +316,7 @@ func (v *View[K, V]) decode(raw []byte) (h *held[V], ok, keep bool) {
 // load loads a value, and stores it where the lease still stands, or what it
 // refreshes.
 func (v *View[K, V]) load(ctx context.Context, k K, key string, begun uint64, lease []byte) (Value[V], error) {
-	h := held[V]{at: time.Now()}
+	h := held[V]{at: time.Now().UnixMicro()}
 	v.space.figures.loads.Add(1)
 	loaded, err := v.guarded(ctx, k)
 	switch {
@@ -323,12 +335,14 @@ func (v *View[K, V]) load(ctx context.Context, k K, key string, begun uint64, le
 	if lease != nil {
 		v.swap(ctx, lease, v.item(ctx, key, h))
 	}
-	return Value[V]{h.v, h.at, Loaded}, err
+	return Value[V]{h.v, h.time(), Loaded}, err
 }
 
 // guarded is Load: what panics in it has an error instead, since it runs in no
 // goroutine of the caller's.
 func (v *View[K, V]) guarded(ctx context.Context, k K) (loaded V, err error) {
+	ctx, cancel := context.WithTimeout(ctx, v.space.options.LoadTime)
+	defer cancel()
 	defer func() {
 		if found := recover(); found != nil {
 			err = fmt.Errorf("cache: a load panicked: %v\n%s", found, debug.Stack())

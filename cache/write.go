@@ -47,7 +47,7 @@ func (v *View[K, V]) Put(ctx context.Context, k K, value V) error {
 	begun, key := v.begin(k), v.key(k)
 	lease := v.overwrite(ctx, key)
 	err := v.store(ctx, k, value)
-	h := held[V]{v: value, at: time.Now()}
+	h := held[V]{v: value, at: time.Now().UnixMicro()}
 	if err == nil && v.replace(ctx, key, lease, h) {
 		v.settle(k, begun, h)
 		return nil
