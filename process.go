@@ -1,11 +1,15 @@
 package fature
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -44,10 +48,84 @@ func (p *Program) Process(ctx context.Context, limit int) (int, error) {
 	if err != nil {
 		return 0, pg.Fail("fature: process", err, nil)
 	}
+	p.warn(ctx, failed)
+	return done, nil
+}
+
+// warn tells the Logger of transactions that could not be rated.
+func (p *Program) warn(ctx context.Context, failed []error) {
 	if len(failed) > 0 {
 		p.log.WarnContext(ctx, "fature: pending transactions failed", "transactions", len(failed), "first", failed[0])
 	}
-	return done, nil
+}
+
+// Rate is Process of these transactions, at once, and of failed ones among them
+// too. It tells what became of each, in the order of ids: one that was rated
+// before stays as it is and is marked as a duplicate; one that cannot be rated is
+// failed, and Skipped says why. Errors: InvalidError of ids;
+// transaction.ErrNotFound where one of them is not there, and then nothing is
+// rated. It probes every month.
+func (p *Program) Rate(ctx context.Context, ids ...uuid.UUID) ([]Recorded, error) {
+	if len(ids) == 0 || len(ids) > MaxBatch {
+		return nil, pg.Fail("fature: rate", fault.Field("ids", "are %d, not from 1 to %d", len(ids), MaxBatch), nil)
+	}
+	var results []Recorded
+	var failed []error
+	err := pg.InTx(ctx, p.db, func(tx pg.DB) (err error) {
+		results, failed, err = p.rate(ctx, tx, ids)
+		return err
+	})
+	if err != nil {
+		return nil, pg.Fail("fature: rate", err, nil)
+	}
+	p.warn(ctx, failed)
+	return results, nil
+}
+
+func (p *Program) rate(ctx context.Context, tx pg.DB, ids []uuid.UUID) (results []Recorded, failed []error, err error) {
+	found, err := transaction.ClaimForRating(ctx, tx, ids)
+	if err != nil {
+		return nil, nil, err
+	}
+	var pending []transaction.Transaction
+	claims := make([]transaction.Claim, len(found))
+	for i, t := range found {
+		claims[i] = transaction.Claim{TransactionID: t.ID, CreatedAt: t.CreatedAt}
+		if t.Status == transaction.Pending {
+			pending = append(pending, t)
+		}
+	}
+	slices.SortFunc(pending, func(a, b transaction.Transaction) int { // as Process takes them
+		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), bytes.Compare(a.ID[:], b.ID[:]))
+	})
+	if len(pending) > 0 {
+		if failed, err = p.process(ctx, tx, pending); err != nil {
+			return nil, nil, err
+		}
+	}
+	var now stored
+	var b pgx.Batch
+	now.queue(&b, claims)
+	if err := pg.Send(ctx, tx, &b); err != nil {
+		return nil, nil, err
+	}
+	known, err := now.results()
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, t := range pending {
+		one := known[t.ID]
+		one.Duplicate = false
+		known[t.ID] = one
+	}
+	for _, id := range ids {
+		one, ok := known[id]
+		if !ok {
+			return nil, nil, fmt.Errorf("%w: %s", transaction.ErrNotFound, id)
+		}
+		results = append(results, one)
+	}
+	return results, failed, nil
 }
 
 // process rates transactions and stores what became of them. It tells why some

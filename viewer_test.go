@@ -193,6 +193,10 @@ var seenDown = map[string]read{
 	"Affiliates.GetByCode": func(ctx context.Context, p *fature.Program, s subject) (int, error) {
 		return found(p.Affiliates.GetByCode(ctx, s.code))
 	},
+	"Affiliates.GetAll": func(ctx context.Context, p *fature.Program, s subject) (int, error) {
+		all, err := p.Affiliates.GetAll(ctx, []uuid.UUID{s.id})
+		return len(all), err
+	},
 	"Affiliates.Codes": func(ctx context.Context, p *fature.Program, s subject) (int, error) {
 		return counted(p.Affiliates.Codes(ctx, s.id))
 	},
@@ -227,6 +231,9 @@ var seenDown = map[string]read{
 	},
 	"Hierarchy.Size": func(ctx context.Context, p *fature.Program, s subject) (int, error) {
 		return found(p.Hierarchy.Size(ctx, s.id))
+	},
+	"Hierarchy.Outline": func(ctx context.Context, p *fature.Program, s subject) (int, error) {
+		return counted(p.Hierarchy.Outline(ctx, s.id, hierarchy.Shape{}))
 	},
 	"Hierarchy.Contains": func(ctx context.Context, p *fature.Program, s subject) (int, error) {
 		yes, err := p.Hierarchy.Contains(ctx, s.id, s.id)
@@ -508,6 +515,9 @@ var writes = map[string]verb{
 		return only(p.RecordPartial(ctx, transaction.Event{AffiliateID: w.who["ana"].id, Type: transaction.Sale, Amount: decimal.NewFromInt(1)}))
 	},
 	"Process": func(ctx context.Context, p *fature.Program, _ *people) error { return only(p.Process(ctx, 1)) },
+	"Rate": func(ctx context.Context, p *fature.Program, w *people) error {
+		return only(p.Rate(ctx, w.who["ana"].transaction))
+	},
 	"Void": func(ctx context.Context, p *fature.Program, w *people) error {
 		return only(p.Void(ctx, "x", w.who["ana"].line))
 	},

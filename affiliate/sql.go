@@ -67,12 +67,18 @@ const (
 		from fature.referral_codes c join fature.affiliates a on a.id = c.affiliate_id
 		where lower(c.code collate "C") = $1 /*sees a.id*/`
 
+	selectNamed = `
+		select ` + affiliateColumns + `, u.name from fature.affiliates a join fature.users u on u.id = a.user_id
+		where a.id = any($1) /*sees a.id*/`
+
 	listAffiliates = `
 		select ` + affiliateColumns + ` from fature.affiliates a
 		where ($1::uuid is null or a.id < $1)
 			and ($3::fature.user_status is null or a.status = $3)
 			and ($4::fature.affiliate_category is null or a.category = $4)
 			and ($5::integer is null or a.level = $5)
+			and ($6::text is null or strpos(lower(a.referral_code), lower($6)) > 0
+				or exists (select from fature.users u where u.id = a.user_id and strpos(lower(u.name), lower($6)) > 0))
 			/*lists a.id*/
 		order by a.id desc limit $2`
 

@@ -79,13 +79,34 @@ func (s *Store) GetByCode(ctx context.Context, code string) (Affiliate, error) {
 	return s.shown(a), fail("get by code", missing(err, ErrNotFound))
 }
 
+// Named is an affiliate with the name of its user.
+type Named struct {
+	Affiliate
+	Name string `db:"name"`
+}
+
+// GetAll finds affiliates by their ids, with their names; those that are not
+// there are left out. One round trip.
+func (s *Store) GetAll(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]Named, error) {
+	list, err := pg.All[Named](ctx, s.db, selectNamed, ids)
+	all := make(map[uuid.UUID]Named, len(list))
+	for _, n := range list {
+		n.Affiliate = s.shown(n.Affiliate)
+		all[n.ID] = n
+	}
+	return all, fail("get all", err)
+}
+
 // Filter narrows a list of affiliates; its zero value does not.
 type Filter struct {
 	Status   Status
 	Category Category
 	Level    *int
-	After    string // the Next of the page before
-	Limit    int    // defaults to 50, at most 1,000
+	// Search is a part of the name or of the referral code, in any case. It costs
+	// by how many are looked at until the page is full.
+	Search string
+	After  string // the Next of the page before
+	Limit  int    // defaults to 50, at most 1,000
 }
 
 // List reads a page of affiliates, the newest first.
@@ -94,11 +115,14 @@ func (s *Store) List(ctx context.Context, f Filter) (page.Page[Affiliate], error
 	checkStatus(&c, f.Status)
 	checkCategory(&c, f.Category)
 	c.That(f.Level == nil || *f.Level >= 0 && *f.Level <= math.MaxInt32, "level", "is not a level of the tree")
+	if f.Search != "" {
+		c.Err("search", checkName(f.Search))
+	}
 	if err := c.Done(); err != nil {
 		return page.Page[Affiliate]{}, fail("list", err)
 	}
 	list, err := listBy(ctx, s.db, "list", f.After, f.Limit,
-		func(a Affiliate) uuid.UUID { return a.ID }, listAffiliates, none(f.Status), none(f.Category), f.Level)
+		func(a Affiliate) uuid.UUID { return a.ID }, listAffiliates, none(f.Status), none(f.Category), f.Level, none(f.Search))
 	for i := range list.Items {
 		list.Items[i] = s.shown(list.Items[i])
 	}

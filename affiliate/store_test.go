@@ -74,6 +74,53 @@ func TestListAffiliates(t *testing.T) {
 	}
 }
 
+func TestSearchAffiliates(t *testing.T) {
+	t.Parallel()
+	w := own(t)
+	ids := map[string]uuid.UUID{}
+	for name, code := range map[string]string{"Ana Lima": "lima-1", "Bia 100%": "BIA_2", "Josué": "xyz-3"} {
+		d := w.draft(code)
+		d.Name, d.ReferralCode = name, code
+		ids[name] = w.create(d).ID
+	}
+	for search, want := range map[string][]string{
+		"ana": {"Ana Lima"}, "LIMA": {"Ana Lima"}, "bia_": {"Bia 100%"}, "%": {"Bia 100%"}, "_": {"Bia 100%"},
+		"JOSUÉ": {"Josué"}, "yz-": {"Josué"}, "nobody": nil, "example": nil, `a\`: nil,
+	} {
+		list, err := w.affiliates.List(t.Context(), affiliate.Filter{Search: search})
+		require.NoError(t, err)
+		found := []uuid.UUID{}
+		for _, a := range list.Items {
+			found = append(found, a.ID)
+		}
+		wanted := []uuid.UUID{}
+		for _, name := range want {
+			wanted = append(wanted, ids[name])
+		}
+		require.Equal(t, wanted, found, search)
+	}
+	_, err := w.affiliates.List(t.Context(), affiliate.Filter{Search: "a\x00"})
+	w.wantProblem(t, err, "search: is not valid UTF-8 or holds a NUL", nil)
+}
+
+func TestGetAllAffiliates(t *testing.T) {
+	t.Parallel()
+	w := shared(t)
+	ana, bia := w.affiliate("ana"), w.affiliate("bia")
+	all, err := w.affiliates.GetAll(t.Context(), []uuid.UUID{bia.ID, uuid.New(), ana.ID, bia.ID})
+	require.NoError(t, err)
+	require.Len(t, all, 2)
+	for _, one := range []affiliate.Affiliate{ana, bia} {
+		require.Equal(t, one, all[one.ID].Affiliate)
+		user, err := w.users.Get(t.Context(), one.UserID)
+		require.NoError(t, err)
+		require.Equal(t, user.Name, all[one.ID].Name)
+	}
+	all, err = w.affiliates.GetAll(t.Context(), nil)
+	require.NoError(t, err)
+	require.Empty(t, all)
+}
+
 // The history keeps what an affiliate was.
 func TestUpdate(t *testing.T) {
 	t.Parallel()

@@ -106,6 +106,28 @@ const (
 			/*sees $1*/
 		order by level_difference, descendant_id limit $5`
 
+	// at numbers each level's in the order of the level above, so that what is cut
+	// off is the same each time. No level has more than all may be.
+	selectOutline = `
+		with recursive outline as (
+			select ancestor_id as id, null::uuid as parent_id, 0 as level, 1::bigint as at
+			from fature.affiliate_hierarchy where ancestor_id = $1 and descendant_id = $1 /*sees $1*/
+			union all
+			select * from (
+				select c.id, o.id, o.level + 1, row_number() over (order by o.at, c.id) as at
+				from outline o cross join lateral (
+					select descendant_id as id from fature.affiliate_hierarchy
+					where ancestor_id = o.id and level_difference = 1 order by descendant_id limit $3) c
+				where o.level < $2
+				order by at limit $4) next
+		)
+		select o.id, o.parent_id, o.level, below.children, below.size
+		from (select * from outline order by level, at limit $4) o
+		cross join lateral (
+			select count(*) filter (where level_difference = 1) as children, count(*) - 1 as size
+			from fature.affiliate_hierarchy where ancestor_id = o.id) below
+		order by o.level, o.at`
+
 	selectSizes = `
 		select level_difference as level, count(*) as count
 		from fature.affiliate_hierarchy

@@ -90,6 +90,10 @@ const (
 		select ` + columns + ` from fature.transactions
 		where status = 'pending' order by created_at, id limit $1 for no key update skip locked`
 
+	// What Process rates meanwhile is waited for, and then as it left it.
+	lockForRating = `
+		select ` + columns + ` from fature.transactions where id = any($1) order by id for no key update`
+
 	updateRated = `
 		update fature.transactions t
 		set status = r.status::fature.transaction_status, plan_id = r.plan_id, skipped = r.skipped::jsonb,

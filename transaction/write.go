@@ -168,6 +168,16 @@ func ClaimPending(ctx context.Context, tx pg.DB, limit int) ([]Transaction, erro
 	return pg.All[Transaction](ctx, tx, claimPending, limit)
 }
 
+// ClaimForRating locks transactions by their ids alone; failed ones among them
+// become pending again. Unknown ones are left out. It probes every month.
+func ClaimForRating(ctx context.Context, tx pg.DB, ids []uuid.UUID) (rows []Transaction, err error) {
+	var b pgx.Batch
+	b.Queue(lockForRating, ids)
+	b.Queue(updateRequeued, ids)
+	pg.Queue(&b, &rows, lockForRating, ids)
+	return rows, pg.Send(ctx, tx, &b)
+}
+
 // QueueRated stores what became of pending transactions: processed or failed.
 func QueueRated(b *pgx.Batch, list []Transaction) {
 	n := len(list)

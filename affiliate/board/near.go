@@ -6,6 +6,8 @@ import (
 	"maps"
 	"sync"
 	"time"
+
+	"github.com/fature/fature/cache"
 )
 
 // maxKept is how many boards a process keeps at once, the latest built.
@@ -116,17 +118,18 @@ func (n *near) run(name string, f *flight, build func() (*ranking, error)) {
 }
 
 // own reads a board that the process keeps, and builds it where it does not.
-func (s *Boards) own(ctx context.Context, of bounded) (*ranking, error) {
+func (s *Boards) own(ctx context.Context, of bounded) (*ranking, cache.From, error) {
 	if s.near == nil {
-		return s.load(ctx, of)
+		r, err := s.load(ctx, of)
+		return r, cache.Bypassed, err
 	}
 	for {
 		if r := s.near.get(of.name, s.now()); r != nil {
-			return r, nil
+			return r, cache.Near, nil
 		}
 		r, err := s.near.once(ctx, of.name, func() (*ranking, error) { return s.loadOwn(ctx, of) })
 		if r != nil || err != nil {
-			return r, err
+			return r, cache.Loaded, err
 		} // else it has waited for one that found the board in Redis
 	}
 }

@@ -11,6 +11,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"github.com/fature/fature/cache"
 )
 
 // maxScore is up to where every whole number is a float64, which is what Redis
@@ -50,6 +52,7 @@ type part struct {
 	start int // how many are before the first row
 	above int // how many have a higher score than it
 	rows  []row
+	from  cache.From
 }
 
 // ranking is a whole board in memory, in order: 24 bytes an affiliate, and 4
@@ -72,8 +75,8 @@ func newRanking(rows []row, asOf time.Time) *ranking {
 	})}
 }
 
-func (r *ranking) part(w wanted) part {
-	p := part{size: len(r.rows), asOf: r.asOf}
+func (r *ranking) part(w wanted, came cache.From) part {
+	p := part{size: len(r.rows), asOf: r.asOf, from: came}
 	from, to := 0, 0
 	switch {
 	case w.around:

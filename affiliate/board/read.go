@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/fature/fature/cache"
 	"github.com/fature/fature/internal/fault"
 	"github.com/fature/fature/internal/page"
 	"github.com/fature/fature/internal/pg"
@@ -26,6 +27,7 @@ type Page struct {
 	page.Page[Entry]
 	Of   int       // how many are on the board
 	AsOf time.Time // when it was built
+	From cache.From
 }
 
 // Filter says which part of which board.
@@ -56,7 +58,7 @@ func (s *Boards) List(ctx context.Context, f Filter) (Page, error) {
 			}
 			return s.entries(ctx, p)
 		})
-	return Page{items, p.size, p.asOf}, fail("list", err)
+	return Page{items, p.size, p.asOf, p.from}, fail("list", err)
 }
 
 // All walks a board from the top, page by page.
@@ -73,6 +75,7 @@ type Standing struct {
 	Score int64
 	Of    int       // how many are on the board
 	AsOf  time.Time // when it was built
+	From  cache.From
 }
 
 // Rank tells where an affiliate stands; of one that is not on the board, or of
@@ -82,7 +85,7 @@ func (s *Boards) Rank(ctx context.Context, b Board, affiliate uuid.UUID) (Standi
 	if err != nil {
 		return Standing{}, fail("rank", err)
 	}
-	at := Standing{Of: p.size, AsOf: p.asOf}
+	at := Standing{Of: p.size, AsOf: p.asOf, From: p.from}
 	if len(p.rows) > 0 {
 		at.Rank, at.Score = p.above+1, p.rows[0].score
 	}
@@ -104,7 +107,7 @@ func (s *Boards) Around(ctx context.Context, b Board, affiliate uuid.UUID, n int
 		return Page{}, fail("around", err)
 	}
 	items, err := s.entries(ctx, p)
-	return Page{page.Page[Entry]{Items: items}, p.size, p.asOf}, fail("around", err)
+	return Page{page.Page[Entry]{Items: items}, p.size, p.asOf, p.from}, fail("around", err)
 }
 
 // entries puts ranks and names to the rows of a part.

@@ -36,12 +36,15 @@ func (s *Boards) find(ctx context.Context, of bounded, w wanted) (part, error) {
 	bad, known := "", s.near.inRedis(of.name)
 	for range 2 {
 		if !known {
+			if r := s.near.get(of.name, s.now()); r != nil {
+				return r.part(w, cache.Near), nil // Redis could not keep it
+			}
 			r, err := s.near.once(ctx, of.name, func() (*ranking, error) { return s.rebuild(ctx, of, bad) })
 			if err != nil {
 				return part{}, err
 			}
 			if r != nil {
-				return r.part(w), nil
+				return r.part(w, cache.Loaded), nil
 			}
 		}
 		p, first, err := s.read(ctx, of, w)
@@ -57,11 +60,11 @@ func (s *Boards) find(ctx context.Context, of bounded, w wanted) (part, error) {
 }
 
 func (s *Boards) findOwn(ctx context.Context, of bounded, w wanted) (part, error) {
-	r, err := s.own(ctx, of)
+	r, came, err := s.own(ctx, of)
 	if err != nil {
 		return part{}, err
 	}
-	return r.part(w), nil
+	return r.part(w, came), nil
 }
 
 // readPart cuts a part out of a sorted set. A page begins after a place that
@@ -140,7 +143,7 @@ func parsePart(reply []any) (*part, string, error) {
 	if !ok1 || !ok2 || !ok3 || !ok4 || !ok5 || err != nil || len(flat)%2 != 0 {
 		return nil, first, errGarbage
 	}
-	p := &part{size: int(size), asOf: asOf, start: int(start), above: int(above), rows: make([]row, len(flat)/2)}
+	p := &part{size: int(size), asOf: asOf, start: int(start), above: int(above), rows: make([]row, len(flat)/2), from: cache.Far}
 	for i := range p.rows {
 		r, err := parseRow(flat[2*i], flat[2*i+1])
 		if err != nil {

@@ -77,8 +77,10 @@ func (a *api) listLines(c *call) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	q := queryOf(c)
-	f := commission.Filter{TransactionID: t.ID}
+	return a.linePage(c, queryOf(c), commission.Filter{TransactionID: t.ID})
+}
+
+func (a *api) linePage(c *call, q *query, f commission.Filter) (reply, error) {
 	f.Limit, f.After = q.page()
 	if err := q.done(); err != nil {
 		return reply{}, err

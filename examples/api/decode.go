@@ -77,7 +77,21 @@ func (d *decoder) wrong(path, format string, args ...any) {
 	d.That(false, path, format, args...)
 }
 
+// mayBeNull is an id of which null says something else than nothing does.
+type mayBeNull struct {
+	given bool
+	id    *uuid.UUID // nil: null
+}
+
 func (d *decoder) value(path string, raw json.RawMessage, v reflect.Value) {
+	if into, ok := v.Addr().Interface().(*mayBeNull); ok {
+		into.given = true
+		if string(raw) != "null" {
+			into.id = new(uuid.UUID)
+			parsed(d, path, raw, into.id, parseID)
+		}
+		return
+	}
 	if string(raw) == "null" && path != "" {
 		return // as if it were not given
 	}

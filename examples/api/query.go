@@ -53,13 +53,29 @@ func (q *query) page() (limit int, cursor string) { return q.limit(), q.text("cu
 
 // limit is never 0.
 func (q *query) limit() int {
-	limit := 50
-	if text := q.text("limit"); text != "" {
+	return q.number("limit", 50, largestPage)
+}
+
+// number is one from 1 on.
+func (q *query) number(name string, otherwise, largest int) int {
+	n := otherwise
+	if text := q.text(name); text != "" {
 		var err error
-		limit, err = strconv.Atoi(text)
-		q.That(err == nil && limit >= 1 && limit <= largestPage, "limit", "%.20q is not between 1 and %d", text, largestPage)
+		n, err = strconv.Atoi(text)
+		q.That(err == nil && n >= 1 && n <= largest, name, "%.20q is not between 1 and %d", text, largest)
 	}
-	return limit
+	return n
+}
+
+// level is nil where it is not asked for.
+func (q *query) level(name string) *int {
+	return read(q, name, func(text string) (*int, error) {
+		level, err := strconv.Atoi(text)
+		if err != nil {
+			return nil, fault.Field("", "%.20q is not a number", text)
+		}
+		return &level, nil
+	})
 }
 
 func (q *query) done() error {

@@ -28,7 +28,7 @@ func TestAccess(t *testing.T) {
 	w.want(201, admin, "POST /v1/payouts", "")
 	payouts := w.want(200, admin, "GET /v1/payouts?affiliate_id="+biaID, "")
 	names := strings.NewReplacer("{payout}", payouts.id("items.0.id"), "{sale}", r.id("transaction.id"), "{own}", r.id("commissions.0.id"), "{above}", r.id("commissions.1.id"),
-		"{ana}", anaID, "{bia}", biaID, "{plan}", planID, "{statement}", statement, "{none}", uuid.NewString())
+		"{ana}", anaID, "{bia}", biaID, "{plan}", planID, "{statement}", statement, "{user}", w.want(200, bia, "GET /v1/me", "").id("user.id"), "{none}", uuid.NewString())
 	tokens := []string{admin, manager, ana, bia, eva, ""}
 	event := `{"affiliate_id": "{bia}", "type": "sale", "amount": "1.00"}`
 
@@ -48,6 +48,25 @@ func TestAccess(t *testing.T) {
 		{"GET /v1/affiliates/{id}", "/v1/affiliates/{bia}", "", "200 200 200 200 404 401"},
 		{"GET /v1/affiliates/{id}", "/v1/affiliates/{ana}", "", "200 200 200 404 404 401"},
 		{"GET /v1/affiliates/{id}", "/v1/affiliates/{none}", "", "404 404 404 404 404 401"},
+		{"GET /v1/me", "", "", "200 200 200 200 200 401"},
+		{"POST /v1/users", "", `{"email": "x", "name": "x"}`, "422 403 403 403 403 401"},
+		{"GET /v1/users", "", "", "200 200 200 200 200 401"},
+		{"GET /v1/users/{id}", "/v1/users/{user}", "", "200 200 200 200 404 401"},
+		{"PATCH /v1/users/{id}", "/v1/users/{user}", "{}", "200 403 403 403 403 401"},
+		{"GET /v1/affiliates", "", "", "200 200 200 200 200 401"},
+		{"GET /v1/affiliates/by-code/{code}", "/v1/affiliates/by-code/bia-code", "", "200 200 200 200 404 401"},
+		{"PATCH /v1/affiliates/{id}", "/v1/affiliates/{bia}", "{}", "200 403 403 403 403 401"},
+		{"GET /v1/affiliates/{id}/upline", "/v1/affiliates/{bia}/upline", "", "200 200 200 200 404 401"},
+		{"GET /v1/affiliates/{id}/downline", "/v1/affiliates/{bia}/downline", "", "200 200 200 200 404 401"},
+		{"GET /v1/affiliates/{id}/children", "/v1/affiliates/{bia}/children", "", "200 200 200 200 404 401"},
+		{"GET /v1/affiliates/{id}/tree", "/v1/affiliates/{bia}/tree", "", "200 200 200 200 404 401"},
+		{"POST /v1/affiliates/{id}/move", "/v1/affiliates/{bia}/move", "{}", "422 403 403 403 403 401"},
+		{"GET /v1/affiliates/{id}/stats", "/v1/affiliates/{bia}/stats", "", "200 200 200 200 404 401"},
+		{"GET /v1/affiliates/{id}/rank", "/v1/affiliates/{bia}/rank?metric=volume", "", "200 200 200 200 404 401"},
+		{"GET /v1/affiliates/{id}/achievements", "/v1/affiliates/{bia}/achievements", "", "200 200 200 200 404 401"},
+		{"GET /v1/affiliates/{id}/commissions", "/v1/affiliates/{bia}/commissions", "", "200 200 200 200 404 401"},
+		{"GET /v1/rankings/{metric}", "/v1/rankings/volume", "", "200 200 200 200 200 401"},
+		{"POST /v1/transactions/{id}/process", "/v1/transactions/{sale}/process", "", "200 403 403 403 403 401"},
 		{"POST /v1/affiliates/{id}/adjustments", "/v1/affiliates/{bia}/adjustments", `{"amount": "1.00", "reason": "x"}`, "201 403 403 403 403 401"},
 		{"POST /v1/plans/preview", "", `{"plans": []}`, "422 422 403 403 403 401"},
 		{"POST /v1/plans", "", plan, "201 403 403 403 403 401"},

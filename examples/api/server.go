@@ -47,6 +47,7 @@ type route struct {
 	to      access
 	do      func(*call) (reply, error)
 	body    int64 // the largest; 0 is largestBody
+	named   bool  // its path begins as one with an id, and is no id
 }
 
 func (a *api) routes() []route {
@@ -59,8 +60,26 @@ func (a *api) routes() []route {
 		{pattern: "POST /v1/auth/logout", to: everyone, do: a.logout},
 		{pattern: "GET /v1/auth/sessions", to: everyone, do: a.listSessions},
 		{pattern: "DELETE /v1/auth/sessions/{id}", to: everyone, do: a.endSession},
+		{pattern: "GET /v1/me", to: everyone, do: a.me},
+		{pattern: "POST /v1/users", to: admins, do: a.createUser},
+		{pattern: "GET /v1/users", to: everyone, do: a.listUsers},
+		{pattern: "GET /v1/users/{id}", to: everyone, do: a.getUser},
+		{pattern: "PATCH /v1/users/{id}", to: admins, do: a.changeUser},
 		{pattern: "POST /v1/affiliates", to: admins, do: a.createAffiliate},
+		{pattern: "GET /v1/affiliates", to: everyone, do: a.listAffiliates},
+		{pattern: "GET /v1/affiliates/by-code/{code}", to: everyone, do: a.getByCode, named: true},
 		{pattern: "GET /v1/affiliates/{id}", to: everyone, do: a.getAffiliate},
+		{pattern: "PATCH /v1/affiliates/{id}", to: admins, do: a.changeAffiliate},
+		{pattern: "GET /v1/affiliates/{id}/upline", to: everyone, do: a.listUpline},
+		{pattern: "GET /v1/affiliates/{id}/downline", to: everyone, do: a.listDownline},
+		{pattern: "GET /v1/affiliates/{id}/children", to: everyone, do: a.listChildren},
+		{pattern: "GET /v1/affiliates/{id}/tree", to: everyone, do: a.tree},
+		{pattern: "POST /v1/affiliates/{id}/move", to: admins, do: a.move},
+		{pattern: "GET /v1/affiliates/{id}/stats", to: everyone, do: a.statistics},
+		{pattern: "GET /v1/affiliates/{id}/rank", to: everyone, do: a.rank},
+		{pattern: "GET /v1/affiliates/{id}/achievements", to: everyone, do: a.listAwards},
+		{pattern: "GET /v1/affiliates/{id}/commissions", to: everyone, do: a.listLinesOf},
+		{pattern: "GET /v1/rankings/{metric}", to: everyone, do: a.ranking},
 		{pattern: "POST /v1/affiliates/{id}/adjustments", to: admins, do: a.adjust},
 		{pattern: "POST /v1/plans/preview", to: staff, do: a.preview},
 		{pattern: "POST /v1/plans", to: admins, do: a.publishPlan},
@@ -77,6 +96,7 @@ func (a *api) routes() []route {
 		{pattern: "GET /v1/transactions", to: everyone, do: a.listTransactions},
 		{pattern: "GET /v1/transactions/{id}", to: everyone, do: a.getTransaction},
 		{pattern: "GET /v1/transactions/{id}/commissions", to: everyone, do: a.listLines},
+		{pattern: "POST /v1/transactions/{id}/process", to: admins, do: a.process},
 		{pattern: "GET /v1/commissions/{id}/explanation", to: everyone, do: a.explain},
 		{pattern: "POST /v1/commissions/{id}/void", to: admins, do: a.void},
 		{pattern: "GET /v1/affiliates/{id}/balance", to: everyone, do: a.balance},
@@ -124,18 +144,29 @@ func kept(body any, from cache.From) (reply, error) {
 	return reply{http.StatusOK, body, from}, nil
 }
 
-// handler is all routes, behind what every request passes through.
+// handler is all routes, behind what every request passes through. Those that
+// are named are looked at first, in a mux of their own: to one mux
+// /affiliates/by-code/{code} and /affiliates/{id}/tree are in conflict.
 func (a *api) handler() http.Handler {
-	mux := http.NewServeMux()
+	named, others := http.NewServeMux(), http.NewServeMux()
 	for _, rt := range a.routes() {
+		mux := others
+		if rt.named {
+			mux = named
+		}
 		mux.HandleFunc(rt.pattern, func(w http.ResponseWriter, r *http.Request) { a.serve(w, r, rt) })
 	}
 	return a.logged(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if h, pattern := mux.Handler(r); pattern == "" {
-			a.unrouted(w, r, h)
-			return
+		var none []http.Handler
+		for _, mux := range []*http.ServeMux{named, others} {
+			h, pattern := mux.Handler(r)
+			if pattern != "" {
+				mux.ServeHTTP(w, r)
+				return
+			}
+			none = append(none, h)
 		}
-		mux.ServeHTTP(w, r)
+		a.unrouted(w, r, none...)
 	}))
 }
 
@@ -216,13 +247,15 @@ func (a *api) write(w http.ResponseWriter, r *http.Request, answer reply, kind s
 
 // unrouted answers what no route takes: the mux knows whether the path or the
 // method is wrong, but says so in plain text.
-func (a *api) unrouted(w http.ResponseWriter, r *http.Request, h http.Handler) {
-	says := &said{header: http.Header{}}
-	h.ServeHTTP(says, r)
+func (a *api) unrouted(w http.ResponseWriter, r *http.Request, none ...http.Handler) {
 	err := errNoRoute
-	if says.status == http.StatusMethodNotAllowed {
-		w.Header().Set("Allow", says.header.Get("Allow"))
-		err = errNoMethod
+	for _, h := range none {
+		says := &said{header: http.Header{}}
+		h.ServeHTTP(says, r)
+		if says.status == http.StatusMethodNotAllowed {
+			w.Header().Set("Allow", says.header.Get("Allow"))
+			err = errNoMethod
+		}
 	}
 	a.refuse(w, r, err)
 }

@@ -126,11 +126,29 @@ func (a *api) record(c *call) (reply, error) {
 	if r.Duplicate {
 		status = http.StatusOK
 	}
+	return reply{status: status, body: recordedReply(r)}, nil
+}
+
+func recordedReply(r fature.Recorded) recordedJSON {
 	stored := transactionReply(r.Transaction)
-	return reply{status: status, body: recordedJSON{
+	return recordedJSON{
 		Transaction: &stored, Commissions: written(r.Lines, lineReply), Skipped: append([]commission.Skip{}, r.Skipped...),
 		Breakage: amount(r.Breakage(), stored.Currency), Duplicate: r.Duplicate, OwnerDiffers: r.OwnerDiffers,
-	}}, nil
+	}
+}
+
+// process rates a pending or failed transaction now; one that is rated already
+// stays as it is, and is answered as a duplicate.
+func (a *api) process(c *call) (reply, error) {
+	id, err := c.id()
+	if err != nil {
+		return reply{}, err
+	}
+	results, err := c.program.Rate(c.Context(), id)
+	if err != nil {
+		return reply{}, err
+	}
+	return ok(recordedReply(results[0]))
 }
 
 // batchResult is what became of one event of a batch.
