@@ -135,12 +135,15 @@ type Program struct {
 	Statements   *commission.Statements
 	Payouts      *commission.Payouts
 	Reports      *Reports
+	Audit        *Audit
 	Settings     *Settings
 	Boards       *board.Boards
 	Achievements *board.Achievements
 	Promotions   *board.Promotions
 
 	db       pg.DB // the pool, or the host's transaction
+	home     pg.DB // the pool, for nobody in particular
+	pool     *pgxpool.Pool
 	caches   *caches
 	months   *partition.Months
 	log      *slog.Logger
@@ -174,7 +177,7 @@ func New(ctx context.Context, c Config) (*Program, error) {
 	}
 	db := pg.Watched(pg.In(c.Pool, c.Schema), caches.watch())
 	p := &Program{
-		db: db, caches: caches, log: c.Logger, now: c.Clock, self: cmp.Or(c.SelfReferral, BlockSelfReferral),
+		db: db, home: db, pool: c.Pool, caches: caches, log: c.Logger, now: c.Clock, self: cmp.Or(c.SelfReferral, BlockSelfReferral),
 		months: partition.New(db), currency: new(atomic.Pointer[string]), lot: lotSize,
 	}
 	p.Hierarchy = hierarchy.New(db, hierarchy.Options{MaxDepth: c.MaxDepth})
@@ -187,7 +190,7 @@ func New(ctx context.Context, c Config) (*Program, error) {
 	p.Clicks = click.New(db, click.Options{Policy: c.Attribution, Clock: c.Clock})
 	p.Transactions = transaction.New(db)
 	p.Plans, p.Commissions, p.Statements = commission.NewPlans(db, c.Currency), commission.New(db, caches.space(cache.Commissions)), commission.NewStatements(db)
-	p.Payouts = commission.NewPayouts(db, c.Clock)
+	p.Payouts, p.Audit = commission.NewPayouts(db, c.Clock), &Audit{db}
 	p.keep(cmp.Or(c.Zone, time.UTC), caches.space)
 	game := board.Options{Zone: c.Zone, Clock: c.Clock, Redis: caches.redis}
 	p.Boards, p.Achievements = board.New(db, game), board.NewAchievements(db, game)
@@ -279,7 +282,7 @@ func (p *Program) WithTx(tx pgx.Tx) *Program {
 	c.Clicks = p.Clicks.WithTx(tx)
 	c.Hierarchy, c.Transactions = p.Hierarchy.WithTx(tx), p.Transactions.WithTx(tx)
 	c.Plans, c.Commissions, c.Statements = p.Plans.WithTx(tx), p.Commissions.WithTx(tx), p.Statements.WithTx(tx)
-	c.Payouts, c.Reports, c.Settings = p.Payouts.WithTx(tx), p.Reports.WithTx(tx), p.Settings.WithTx(tx)
+	c.Payouts, c.Reports, c.Settings, c.Audit = p.Payouts.WithTx(tx), p.Reports.WithTx(tx), p.Settings.WithTx(tx), p.Audit.WithTx(tx)
 	c.Boards, c.Achievements, c.Promotions = p.Boards.WithTx(tx), p.Achievements.WithTx(tx), p.Promotions.WithTx(tx)
 	return &c
 }
@@ -303,6 +306,7 @@ func (p *Program) As(v affiliate.Viewer) *Program {
 	c.Plans, c.Commissions, c.Statements = p.Plans.As(v), p.Commissions.As(v), p.Statements.As(v)
 	c.Payouts, c.Statistics, c.Reports, c.Settings = p.Payouts.As(v), p.Statistics.As(v), p.Reports.As(v), p.Settings.As(v)
 	c.Boards, c.Achievements, c.Promotions, c.Clicks = p.Boards.As(v), p.Achievements.As(v), p.Promotions.As(v), p.Clicks.As(v)
+	c.Audit = p.Audit.As(v)
 	return &c
 }
 

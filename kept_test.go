@@ -73,6 +73,10 @@ func TestWhatIsReadIsKept(t *testing.T) {
 	twice("report", func() any { d, err := p.Reports.TopAffiliates(ctx, from, to, 4); return csvOf(t, d, err) })
 	twice("report", func() any { d, err := p.Reports.TopProducts(ctx, from, to, 3); return csvOf(t, d, err) })
 
+	daily, err := p.Reports.Daily(ctx, from, to)
+	require.NoError(t, err)
+	require.Equal(t, cache.Far, daily.Source, "it says where it was found")
+
 	exists := func(n cache.Namespace, parts ...string) bool {
 		found, err := r.Client(n).Exists(ctx, r.Key(n, parts...)).Result()
 		require.NoError(t, err)
@@ -97,6 +101,9 @@ func TestWhatIsReadIsKept(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, cache.Bypassed, read.From)
 		require.Equal(t, "6 1 141.00 13.10", figures(read.V.Figures))
+		daily, err := p.WithTx(tx).Reports.Daily(ctx, from, to)
+		require.NoError(t, err)
+		require.Equal(t, cache.Bypassed, daily.Source)
 		return nil
 	}))
 }

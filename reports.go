@@ -33,6 +33,8 @@ type Table[Row any] struct {
 	From, To time.Time // half-open
 	At       time.Time // when it was made
 	Rows     []Row
+	// Source is where this reading found it.
+	Source cache.From `cbor:"-"`
 }
 
 // Day is what happened on a day.
@@ -185,7 +187,9 @@ func readReport[Row any](ctx context.Context, db pg.DB, name string, kept *cache
 		err = c.Done()
 	}
 	if err == nil {
-		report, err = kept.Get(ctx, span{from.UnixMicro(), to.UnixMicro(), limit})
+		var value cache.Value[Table[Row]]
+		value, err = kept.Read(ctx, span{from.UnixMicro(), to.UnixMicro(), limit})
+		report, report.Source = value.V, value.From
 	}
 	return report, pg.Fail("fature: report "+name, err, nil)
 }

@@ -36,6 +36,9 @@ func (p *Program) Fold(ctx context.Context) (int64, error) {
 
 const foldLot = 200_000
 
+// jobsLease is the lease of whoever does the jobs.
+const jobsLease = "jobs"
+
 // job is a piece of background work. A process that lost its lease may still
 // be at one when the next begins it, so each is right when it runs twice at
 // once; one that were not would begin its transaction with the lease's fence.
@@ -73,7 +76,7 @@ func (p *Program) Run(ctx context.Context) error {
 	if err := pg.MayWrite(p.db); err != nil {
 		return pg.Fail("fature: run", err, nil)
 	}
-	l := lease{db: p.db, log: p.log, name: "jobs", holder: uuid.NewString()}
+	l := lease{db: p.db, log: p.log, name: jobsLease, holder: uuid.NewString()}
 	var keeping sync.WaitGroup
 	keeping.Go(func() { l.keep(ctx) })
 	defer keeping.Wait()

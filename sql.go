@@ -84,6 +84,56 @@ const (
 	refreshStats = `select fature.refresh_affiliate_stats()`
 )
 
+// How the programme is.
+const (
+	// A session whose kind is hidden from the role is taken for a client's where it
+	// is some user's.
+	selectVitals = `
+		select split_part(current_setting('server_version'), ' ', 1), current_setting('max_connections')::integer,
+			count(*) filter (where datname = current_database()), count(*), (select version from fature.schema_version)
+		from pg_stat_activity
+		where datname is not null and usename is not null and coalesce(backend_type, 'client backend') = 'client backend'`
+
+	countPending = `select count(*) from (select from fature.transactions where status = 'pending' limit $1) t`
+
+	selectFoldState = `
+		select (select count(*) from (select from fature.affiliate_deltas limit $1) d), clock_timestamp() - f.as_of,
+			(select clock_timestamp() - s.as_of from fature.affiliate_stats s limit 1)
+		from fature.fold f`
+
+	selectWorking = `select exists (select from fature.leases where name = $1 and expires_at > clock_timestamp())`
+)
+
+// The audit. An entry of many rows names the first hundred.
+const (
+	auditColumns = `seq, table_name, coalesce(record_id, '') as record_id, coalesce(record_ids[1:100], '{}') as record_ids,
+		coalesce(cardinality(record_ids), 1) as records, operation, old_values, new_values, coalesce(changed_by, '') as actor,
+		coalesce(request_id, '') as request, changed_at, session_user_name, application_name, txid::text as txid`
+
+	// The range is written so that months outside it are not looked at.
+	auditWhere = `seq < $1 and changed_at >= coalesce($3::timestamptz, '-infinity') and changed_at < coalesce($4::timestamptz, 'infinity')
+		and ($5::text is null or changed_by = $5)`
+
+	listAudit = `
+		select ` + auditColumns + ` from fature.data_audit
+		where ` + auditWhere + ` and ($6::text is null or table_name = $6)
+		order by seq desc limit $2`
+
+	// A record by itself, which the index finds, and in the lists of statements,
+	// which are read where the table has any.
+	listAuditOf = `
+		select * from (
+			(select ` + auditColumns + ` from fature.data_audit
+			where ` + auditWhere + ` and table_name = $6 and record_id = $7
+			order by seq desc limit $2)
+			union all
+			(select ` + auditColumns + ` from fature.data_audit
+			where ` + auditWhere + ` and table_name = $6 and record_id is null and record_ids @> array[$8::uuid] and $8 is not null
+				and exists (select from fature.audit_policy p where p.table_name = $6 and p.mode = 'ids')
+			order by seq desc limit $2)) d
+		order by seq desc limit $2`
+)
+
 // Where the totals and months differ from what they are to be: from the sums of
 // transactions and lines, less what is still to be folded. Recording changes
 // neither side, for it writes both at once. Each is asked of all affiliates, or

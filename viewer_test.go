@@ -418,6 +418,12 @@ var forStaff = map[string]verb{
 
 // What only an admin does.
 var writes = map[string]verb{
+	"Audit.List": func(ctx context.Context, p *fature.Program, _ *people) error {
+		return only(p.Audit.List(ctx, fature.AuditFilter{}))
+	},
+	"Audit.All": func(ctx context.Context, p *fature.Program, _ *people) error {
+		return only(walked(p.Audit.All(ctx, fature.AuditFilter{})))
+	},
 	"Users.Create": func(ctx context.Context, p *fature.Program, _ *people) error {
 		return only(p.Users.Create(ctx, affiliate.UserDraft{Email: "x@example.com", Name: "x"}))
 	},
@@ -577,7 +583,7 @@ var writes = map[string]verb{
 // is anybody's. Those of another package take a handle that only the module
 // has.
 var neither = []string{
-	"Close", "As", "WithTx", "CacheFigures",
+	"Close", "As", "WithTx", "CacheFigures", "Health", "Ready", "Audit.As", "Audit.WithTx",
 	"Statistics.As", "Statistics.WithTx", "Reports.As", "Reports.WithTx", "Settings.As", "Settings.WithTx",
 	"Achievements.As", "Achievements.WithTx", "Achievements.List", "Achievements.GetByCode", "Promotions.As", "Promotions.WithTx",
 	"Clicks.As", "Clicks.WithTx", "Clicks.Policy", "Promotions.Promote", // which is Affiliates.Promote, by its policy

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"net/http"
 	"net/netip"
 	"strings"
@@ -9,22 +8,9 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/fature/fature"
 	"github.com/fature/fature/affiliate"
 	"github.com/fature/fature/affiliate/session"
 )
-
-func (a *api) live(*call) (reply, error) { return ok(map[string]string{"status": "live"}) }
-
-// ready is whether PostgreSQL answers.
-func (a *api) ready(c *call) (reply, error) {
-	ctx, cancel := context.WithTimeout(c.Context(), 2*time.Second)
-	defer cancel()
-	if a.pool.Ping(ctx) != nil {
-		return reply{}, fature.ErrUnavailable
-	}
-	return ok(map[string]string{"status": "ready"})
-}
 
 type userJSON struct {
 	ID        uuid.UUID        `json:"id"`

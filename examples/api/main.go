@@ -1,7 +1,7 @@
 // Api is the library behind a REST API: a thin layer that decodes, asks the
 // library and encodes. It begins with what the engine of commissions needs.
 //
-//	go run ./examples/api [-addr HOST:PORT] [-seed-admin EMAIL:PASSWORD] [-redirect-hosts HOST,...]
+//	go run ./examples/api [-addr HOST:PORT] [-seed-admin EMAIL:PASSWORD] [-redirect-hosts HOST,...] [-trace]
 //
 // DATABASE_URL names a database, which is migrated, and REDIS_URL a Redis, whose
 // databases 0 to 5 are used; without the first, servers are started for this
@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+	"go.opentelemetry.io/otel/trace"
 
 	"github.com/fature/fature"
 	"github.com/fature/fature/affiliate/click"
@@ -39,6 +40,7 @@ func main() {
 	flag.StringVar(&o.redis, "redis", os.Getenv("REDIS_URL"), "the `URL` of a Redis, beside a database")
 	flag.StringVar(&o.admin, "seed-admin", "", "makes the first admin, as `EMAIL:PASSWORD`; one that is there stays as it is")
 	flag.StringVar(&o.hosts, "redirect-hosts", "", "the `HOSTS` to which GET /r/{code}?to= may lead, with commas between them")
+	flag.BoolVar(&o.trace, "trace", false, "writes a span of each request and statement to standard error")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -49,7 +51,10 @@ func main() {
 	}
 }
 
-type options struct{ addr, database, redis, admin, hosts string }
+type options struct {
+	addr, database, redis, admin, hosts string
+	trace                               bool
+}
 
 // run serves until ctx ends, and returns when all that it began is done.
 func run(ctx context.Context, o options, out io.Writer, log *slog.Logger) error {
@@ -61,7 +66,21 @@ func run(ctx context.Context, o options, out io.Writer, log *slog.Logger) error 
 		defer servers.Close()
 		o.database, o.redis = servers.DatabaseURL, cmp.Or(o.redis, servers.RedisURL)
 	}
-	pool, err := pgxpool.New(ctx, o.database)
+	pooled, err := pgxpool.ParseConfig(o.database)
+	if err != nil {
+		return err
+	}
+	var tracer trace.TracerProvider
+	if o.trace {
+		spans, err := newTracer(os.Stderr)
+		if err != nil {
+			return err
+		}
+		defer func() { _ = spans.Shutdown(context.WithoutCancel(ctx)) }()
+		tracePool(pooled, spans)
+		tracer = spans
+	}
+	pool, err := pgxpool.NewWithConfig(ctx, pooled)
 	if err != nil {
 		return err
 	}
@@ -79,7 +98,7 @@ func run(ctx context.Context, o options, out io.Writer, log *slog.Logger) error 
 		return err
 	}
 	defer a.program.Close()
-	a.hosts = hostsOf(o.hosts)
+	a.hosts, a.tracer = hostsOf(o.hosts), tracer
 	if o.admin != "" {
 		if err := a.seedAdmin(ctx, o.admin); err != nil {
 			return err
@@ -106,7 +125,9 @@ func newAPI(ctx context.Context, config fature.Config) (*api, error) {
 		return nil, err
 	}
 	clicks, err := click.NewRecorder(program.Clicks, click.RecorderOptions{Logger: config.Logger})
-	return &api{program: program, pool: config.Pool, clicks: clicks, log: config.Logger, now: time.Now}, err
+	a := &api{program: program, pool: config.Pool, clicks: clicks, log: config.Logger, now: time.Now}
+	a.metrics = newMetrics(a)
+	return a, err
 }
 
 // drainTime is how long requests on their way have to end.

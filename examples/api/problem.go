@@ -61,6 +61,10 @@ func problemOf(err error) problem {
 		return p
 	case errors.Is(err, errNotYourVerb):
 		return newProblem(http.StatusForbidden, err.Error())
+	case errors.Is(err, errVerifying):
+		return newProblem(http.StatusConflict, err.Error())
+	case errors.Is(err, errVerifyLong):
+		return newProblem(http.StatusServiceUnavailable, err.Error())
 	case errors.Is(err, errNoRoute):
 		return newProblem(http.StatusNotFound, err.Error())
 	case errors.Is(err, errNoMethod):

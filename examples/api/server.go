@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -11,11 +12,14 @@ import (
 	"runtime/debug"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"go.opentelemetry.io/otel/trace"
+	"golang.org/x/sync/singleflight"
 
 	"github.com/fature/fature"
 	"github.com/fature/fature/affiliate"
@@ -39,6 +43,11 @@ type api struct {
 	hosts   []string // to which links may lead
 	log     *slog.Logger
 	now     func() time.Time
+
+	metrics   *metrics
+	tracer    trace.TracerProvider // nil: nothing is traced
+	looks     singleflight.Group   // of health
+	verifying sync.Mutex           // held by the one verification
 }
 
 // route is one line of the contract: who it is for, and what answers it.
@@ -46,14 +55,20 @@ type route struct {
 	pattern string
 	to      access
 	do      func(*call) (reply, error)
-	body    int64 // the largest; 0 is largestBody
-	named   bool  // its path begins as one with an id, and is no id
+	body    int64         // the largest; 0 is largestBody
+	within  time.Duration // how long it may take; 0 is longestRequest
+	named   bool          // its path begins as one with an id, and is no id
 }
 
 func (a *api) routes() []route {
 	return append([]route{
 		{pattern: "GET /livez", to: public, do: a.live},
 		{pattern: "GET /readyz", to: public, do: a.ready},
+		{pattern: "GET /health", to: public, do: a.health},
+		{pattern: "GET /metrics", to: public, do: a.showMetrics},
+		{pattern: "GET /v1/audit", to: admins, do: a.listAudit},
+		{pattern: "GET /v1/verify", to: admins, do: a.verify, within: longestVerify},
+		{pattern: "GET /v1/reports/{report}", to: staff, do: a.report},
 		{pattern: "GET /r/{code}", to: public, do: a.follow},
 		{pattern: "POST /v1/customers", to: admins, do: a.attributeCustomer},
 		{pattern: "POST /v1/auth/login", to: public, do: a.login},
@@ -156,23 +171,28 @@ func (a *api) handler() http.Handler {
 		}
 		mux.HandleFunc(rt.pattern, func(w http.ResponseWriter, r *http.Request) { a.serve(w, r, rt) })
 	}
-	return a.logged(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return a.traced(a.logged(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var none []http.Handler
 		for _, mux := range []*http.ServeMux{named, others} {
 			h, pattern := mux.Handler(r)
 			if pattern != "" {
+				routed(r, pattern)
 				mux.ServeHTTP(w, r)
 				return
 			}
 			none = append(none, h)
 		}
 		a.unrouted(w, r, none...)
-	}))
+	})))
 }
 
 func (a *api) serve(w http.ResponseWriter, r *http.Request, rt route) {
-	ctx, cancel := context.WithTimeout(r.Context(), longestRequest)
+	within := cmp.Or(rt.within, longestRequest)
+	ctx, cancel := context.WithTimeout(r.Context(), within)
 	defer cancel()
+	if within > longestRequest {
+		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(within + longestRequest))
+	}
 	r = r.WithContext(ctx)
 	r.Body = http.MaxBytesReader(w, r.Body, max(rt.body, largestBody))
 	answer, err := a.answer(&call{Request: r}, rt)
@@ -224,6 +244,9 @@ func (a *api) write(w http.ResponseWriter, r *http.Request, answer reply, kind s
 		w.Header().Set("Location", body.to)
 		w.WriteHeader(answer.status)
 		return
+	case http.Handler: // which writes by itself
+		body.ServeHTTP(w, r)
+		return
 	case csvText:
 		text, kind = body, "text/csv; charset=utf-8"
 	default:
@@ -274,6 +297,7 @@ func (s *said) Write(b []byte) (int, error) { return len(b), nil }
 type entry struct {
 	request string
 	user    string // the id of who asks; empty is nobody
+	route   string // the pattern; empty is none
 	status  int
 	http.ResponseWriter
 }
@@ -283,6 +307,9 @@ func (e *entry) WriteHeader(status int) {
 	e.status = status
 	e.ResponseWriter.WriteHeader(status)
 }
+
+// Unwrap lets http.ResponseController through.
+func (e *entry) Unwrap() http.ResponseWriter { return e.ResponseWriter }
 
 type entryKey struct{}
 
@@ -304,11 +331,14 @@ func (a *api) logged(next http.Handler) http.Handler {
 		w.Header().Set("X-Request-Id", e.request)
 		w.Header().Set("Cache-Control", "no-store")
 		w.Header().Set("X-Content-Type-Options", "nosniff")
+		a.metrics.inFlight.Inc()
 		defer func() {
+			a.metrics.inFlight.Dec()
 			if found := recover(); found != nil {
 				a.log.ErrorContext(r.Context(), "panic", "request", e.request, "error", found, "stack", string(debug.Stack()))
 				a.refuse(e, r, fmt.Errorf("panic: %v", found))
 			}
+			a.metrics.answered(e, r, time.Since(start))
 			a.log.InfoContext(r.Context(), "request", "request", e.request, "method", r.Method, "path", strings.ToValidUTF8(r.URL.Path, "?"),
 				"status", e.status, "took", time.Since(start), "user", e.user)
 		}()

@@ -44,6 +44,12 @@ func Drain[T any](ctx context.Context, db pg.DB, tell func(ctx context.Context, 
 	}
 }
 
+// QueueState queues how many rows there are, up to most, and how old the oldest
+// is.
+func QueueState(b *pgx.Batch, most int, rows *int64, age *time.Duration) {
+	b.Queue(state, most).QueryRow(func(row pgx.Row) error { return row.Scan(rows, age) })
+}
+
 // Expire drops rows that are too old to matter to anybody.
 func Expire(ctx context.Context, db pg.DB, age time.Duration) error {
 	return pg.InTx(ctx, db, func(tx pg.DB) error {

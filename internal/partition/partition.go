@@ -4,8 +4,11 @@ package partition
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/fature/fature/internal/pg"
 )
@@ -109,6 +112,17 @@ func (m *Months) Ahead(ctx context.Context, now time.Time, n int) error {
 	return nil
 }
 
+// mostAhead is as far as QueueAhead looks.
+const mostAhead = 12
+
+// QueueAhead queues for how many months after now's every table has partitions,
+// up to 12; -1 is that now's has none. The audit's months are by the database's
+// clock, as in Ahead.
+func QueueAhead(b *pgx.Batch, now time.Time, months *int) {
+	b.Queue(countAhead, slices.Concat(events, clicks), Of(now), mostAhead).
+		QueryRow(func(row pgx.Row) error { return row.Scan(months) })
+}
+
 // make waits two seconds for locks, in the function, and tries again.
 func (m *Months) make(ctx context.Context, month time.Time, tables []string) error {
 	for _, table := range tables {
@@ -129,6 +143,20 @@ const (
 		group by month having count(*) = $3`
 
 	listMonths = `select month from fature.partitions where table_name = $1 order by month`
+
+	// By their names, so that only these months' bounds are looked at.
+	countAhead = `
+		with tables (name, month) as (
+			select unnest($1::text[]), $2::timestamptz
+			union all
+			select 'data_audit', date_trunc('month', clock_timestamp(), 'UTC')
+		), due as (
+			select name, n, name || to_char(month at time zone 'UTC' + make_interval(months => n), '_YYYY_MM') as partition
+			from tables cross join generate_series(0, $3::integer) n
+		)
+		select coalesce(min(n), $3 + 1) - 1
+		from due d left join fature.partitions p on p.table_name = d.name and p.partition_name = d.partition
+		where p.month is null`
 
 	ensureMonth = `select fature.ensure_partition($1, $2)`
 
