@@ -27,6 +27,7 @@ import (
 type cached struct {
 	*shop
 	other *fature.Program
+	open  func(near time.Duration) *fature.Program
 	bare  func(db int) *redis.Client
 }
 
@@ -34,7 +35,7 @@ func newCached(t *testing.T) *cached {
 	t.Helper()
 	s := &cached{shop: newShop(t, testenv.Clone(t))}
 	address := strings.TrimPrefix(testenv.NewRedis(t), "redis://")
-	open := func(near time.Duration) *fature.Program {
+	s.open = func(near time.Duration) *fature.Program {
 		p, err := fature.New(t.Context(), fature.Config{
 			Pool: s.pool, Currency: "BRL", RedisOptions: &redis.UniversalOptions{Addrs: []string{address}},
 			Cache: cache.Options{Near: near},
@@ -43,7 +44,7 @@ func newCached(t *testing.T) *cached {
 		t.Cleanup(p.Close)
 		return p
 	}
-	s.Program, s.other = open(time.Minute), open(-1)
+	s.Program, s.other = s.open(time.Minute), s.open(-1)
 	s.bare = func(db int) *redis.Client {
 		client := redis.NewClient(&redis.Options{Addr: address, DB: db})
 		t.Cleanup(func() { require.NoError(t, client.Close()) })
@@ -177,16 +178,21 @@ func TestKeysInRedis(t *testing.T) {
 	require.NoError(t, err)
 	_, err = s.Fold(ctx)
 	require.NoError(t, err)
-	_, err = s.other.Statistics.Get(ctx, s.bia.ID)
-	require.NoError(t, err)
-	_, err = s.other.Statistics.Team(ctx, s.bia.ID)
-	require.NoError(t, err)
-	_, _ = s.shows(s.bia.ID)
-	require.NoError(t, s.other.Settings.Set(ctx, "shop.name", "A"))
-	_, err = s.other.Reports.Daily(ctx, time.Now().AddDate(0, 0, -1), time.Now())
-	require.NoError(t, err)
-	_, err = s.other.Boards.List(ctx, board.Filter{Board: board.Board{Metric: board.Volume, Period: board.All}})
-	require.NoError(t, err)
+	from, to := time.Now().AddDate(0, 0, -1), time.Now()
+	read := func(p *fature.Program) {
+		_, err := p.Statistics.Get(ctx, s.bia.ID)
+		require.NoError(t, err)
+		_, err = p.Statistics.Team(ctx, s.bia.ID)
+		require.NoError(t, err)
+		_, err = p.Commissions.CachedBalance(ctx, s.bia.ID)
+		require.NoError(t, err)
+		_, err = p.Reports.Daily(ctx, from, to)
+		require.NoError(t, err)
+		_, err = p.Boards.List(ctx, board.Filter{Board: board.Board{Metric: board.Volume, Period: board.All}})
+		require.NoError(t, err)
+		require.NoError(t, p.Settings.Set(ctx, "shop.name", "A"))
+	}
+	read(s.other)
 	require.NoError(t, s.other.Sessions.SetPassword(ctx, s.bia.UserID, "correct-horse"))
 	_, token, err := s.other.Sessions.Login(ctx, session.Attempt{Email: "bia@example.com", Password: "correct-horse"})
 	require.NoError(t, err)
@@ -206,6 +212,11 @@ func TestKeysInRedis(t *testing.T) {
 	} {
 		keys, err := s.bare(want.db).Keys(ctx, prefix+"*").Result()
 		require.NoError(t, err)
+		for until := time.Now().Add(time.Minute); len(keys) == 0 && time.Now().Before(until); { // a crowded machine did without
+			read(s.open(-1))
+			keys, err = s.bare(want.db).Keys(ctx, prefix+"*").Result()
+			require.NoError(t, err)
+		}
 		require.Len(t, keys, 1, prefix)
 		life, err := s.bare(want.db).PTTL(ctx, keys[0]).Result()
 		require.NoError(t, err)

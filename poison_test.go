@@ -3,6 +3,7 @@ package fature_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -70,9 +71,6 @@ func (x *poison) config(c *fature.Config) {
 // fortune is more than anybody in a test brings.
 var fortune = decimal.New(1, 12)
 
-// ranked is the board that is poisoned.
-var ranked = board.Board{Metric: board.Volume, Period: board.All}
-
 // reported is the range whose report is.
 var reported = [2]time.Time{utc(2025, 6, 1), utc(2025, 7, 1)}
 
@@ -91,30 +89,37 @@ func (x *poison) pour(t testing.TB, p *fature.Program, ids ...uuid.UUID) {
 		require.NoError(t, x.rankings.ZAdd(ctx, "ranking:volume:all:all",
 			redis.Z{Score: 0, Member: "as_of/1:2025-06-15T12:00:00.000000Z"}, redis.Z{Score: 1e14, Member: id.String()}).Err())
 		require.NoError(t, x.rankings.PExpire(ctx, "ranking:volume:all:all", 15*time.Minute).Err())
-
-		shown, err := p.Commissions.CachedBalance(ctx, id)
-		require.NoError(t, err)
-		require.Equal(t, cache.Far, shown.From, "it is poisoned")
-		require.Equal(t, fortune.String(), shown.V.Available.String())
-		stats, err := p.Statistics.Read(ctx, id)
-		require.NoError(t, err)
-		require.Equal(t, fortune.String(), stats.V.TotalVolume.String())
-		team, err := p.Statistics.Team(ctx, id)
-		require.NoError(t, err)
-		require.EqualValues(t, 7e6, team.Team.Members)
-		at, err := p.Boards.Rank(ctx, ranked, id)
-		require.NoError(t, err)
-		require.EqualValues(t, 1e14, at.Score)
 	}
 	require.NoError(t, x.settings.Put(ctx, "shop.name", json.RawMessage(`"wrong"`)))
-	var name string
-	require.NoError(t, p.Settings.Get(ctx, "shop.name", &name))
-	require.Equal(t, "wrong", name)
 	key := fmt.Sprintf("%d-%d-1000", reported[0].UnixMicro(), reported[1].UnixMicro())
 	require.NoError(t, x.reports.Put(ctx, key, fature.Table[fature.Day]{Rows: []fature.Day{{Day: "wrong", TotalVolume: fortune}}}))
+	// On a crowded machine a read may go without Redis, and be right.
+	for until := time.Now().Add(time.Minute); !x.shown(t, p, ids); time.Sleep(10 * time.Millisecond) {
+		require.True(t, time.Now().Before(until), "what is poisoned is not shown")
+	}
+}
+
+// shown tells whether a programme shows what was poured. Boards are left out:
+// one that Redis did not give in time is kept in the process.
+func (x *poison) shown(t testing.TB, p *fature.Program, ids []uuid.UUID) bool {
+	t.Helper()
+	ctx := t.Context()
+	all := true
+	for _, id := range ids {
+		balance, err := p.Commissions.CachedBalance(ctx, id)
+		require.NoError(t, err)
+		own, err := p.Statistics.Get(ctx, id)
+		require.NoError(t, err)
+		team, err := p.Statistics.Team(ctx, id)
+		require.NoError(t, err)
+		all = all && balance.V.Available.Equal(fortune) && own.TotalVolume.Equal(fortune) && team.Team.Members == 7e6
+	}
+	var name string
+	err := p.Settings.Get(ctx, "shop.name", &name)
+	require.True(t, err == nil || errors.Is(err, fature.ErrSettingNotFound), "%v", err)
 	report, err := p.Reports.Daily(ctx, reported[0], reported[1])
 	require.NoError(t, err)
-	require.Equal(t, "wrong", report.Rows[0].Day)
+	return all && name == "wrong" && report.Rows[0].Day == "wrong"
 }
 
 // promotesNobody says that no category was given by what is poisoned.

@@ -17,8 +17,8 @@ import (
 	"github.com/fature/fature/internal/scenario"
 )
 
-// The bounds of README's section Caching, beside those of balances and of
-// sessions, which are shown where these are.
+// The bounds of README's section Caching, beside those of balances, in
+// caching_test.go, and of sessions and of rankings in Redis, in their packages.
 
 // kind is something that is read, of bia.
 type kind struct {
@@ -43,11 +43,6 @@ func (s *cached) kinds() []kind {
 			require.NoError(s.t, err)
 			return team.Team.TotalVolume.StringFixed(2)
 		}},
-		{"ranking", 3, "ranking:volume:all:all", 15 * time.Minute, func(p *fature.Program) string {
-			at, err := p.Boards.Rank(ctx, board.Board{Metric: board.Volume, Period: board.All}, id)
-			require.NoError(s.t, err)
-			return board.Volume.Amount(at.Score).StringFixed(2)
-		}},
 		{"report", 5, "report:daily:UTC:", time.Hour, func(p *fature.Program) string {
 			report, err := p.Reports.Daily(ctx, from, to)
 			require.NoError(s.t, err)
@@ -58,6 +53,18 @@ func (s *cached) kinds() []kind {
 			return sum.StringFixed(2)
 		}},
 	}
+}
+
+// keeps reads a kind until Redis has it: on a crowded machine a read may go
+// without.
+func (s *cached) keeps(k kind) (value string) {
+	s.t.Helper()
+	require.Eventually(s.t, func() bool {
+		value = k.read(s.other)
+		keys, err := s.bare(k.db).Keys(s.t.Context(), k.key+"*").Result()
+		return err == nil && len(keys) == 1
+	}, time.Minute, 20*time.Millisecond)
+	return value
 }
 
 // ends lets a kind's key be over, and tells how long it would have lived.
@@ -90,7 +97,7 @@ func TestReadsAreOldUntilTheirKeyEnds(t *testing.T) {
 	kinds := s.kinds()
 	s.sold("1")
 	for _, k := range kinds {
-		require.Equal(t, "100.00", k.read(s.other), k.name)
+		require.Equal(t, "100.00", s.keeps(k), k.name)
 	}
 	s.sold("2")
 	for _, k := range kinds {
@@ -114,7 +121,7 @@ func TestStatisticsWhileRedisIsAway(t *testing.T) {
 	s := newCached(t)
 	own := s.kinds()[0]
 	s.sold("1")
-	require.Equal(t, "100.00", own.read(s.other))
+	require.Equal(t, "100.00", s.keeps(own))
 	require.NoError(t, s.bare(0).ReplicaOf(t.Context(), "127.0.0.1", "1").Err()) // read-only
 	_, err := s.Record(t.Context(), s.sale(s.bia, "100", "2"))
 	require.NoError(t, err)
