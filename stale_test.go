@@ -59,12 +59,16 @@ func (s *cached) kinds() []kind {
 // without.
 func (s *cached) keeps(k kind) (value string) {
 	s.t.Helper()
-	require.Eventually(s.t, func() bool {
+	client := s.bare(k.db)
+	for until := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
 		value = k.read(s.other)
-		keys, err := s.bare(k.db).Keys(s.t.Context(), k.key+"*").Result()
-		return err == nil && len(keys) == 1
-	}, time.Minute, 20*time.Millisecond)
-	return value
+		keys, err := client.Keys(s.t.Context(), k.key+"*").Result()
+		require.NoError(s.t, err)
+		if len(keys) == 1 {
+			return value
+		}
+		require.True(s.t, time.Now().Before(until), "%s is not kept", k.name)
+	}
 }
 
 // ends lets a kind's key be over, and tells how long it would have lived.
