@@ -12,6 +12,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/fature/fature/affiliate"
 	"github.com/fature/fature/cache"
 	"github.com/fature/fature/commission"
 	"github.com/fature/fature/internal/outbox"
@@ -69,8 +70,9 @@ func (k *caches) space(n cache.Namespace) *cache.Space { return k.spaces[n] }
 func (k *caches) serve(p *Program) {
 	k.db = p.db
 	k.forget = map[string]func(ctx context.Context, ids []string) error{
-		commission.BalanceChanged: byUUID(p.Commissions.ForgetBalances),
-		settingChanged:            func(ctx context.Context, names []string) error { return p.Settings.forget(ctx, names) },
+		commission.BalanceChanged:   byUUID(p.Commissions.ForgetBalances),
+		affiliate.StatisticsChanged: byUUID(func(ctx context.Context, ids ...uuid.UUID) error { return p.Statistics.Forget(ctx, ids...) }),
+		settingChanged:              func(ctx context.Context, names []string) error { return p.Settings.forget(ctx, names) },
 	}
 }
 
@@ -109,13 +111,25 @@ func (k *caches) watch() *pg.Watch {
 		After: func(ctx context.Context, c pg.Changes) {
 			err := k.tell(ctx, c)
 			if err != nil {
-				err = outbox.Put(ctx, k.db, c) // until Redis can be told
+				err = k.later(ctx, c)
 			}
 			if err != nil {
 				k.log.WarnContext(ctx, "fature: the cache was not told of a change, and gives old values until they end", "error", err)
 			}
 		},
 	}
+}
+
+// later writes down what Redis could not be told, until it can. Statistics are
+// left out: while Redis is away every fold would add all that it touched, and
+// what is kept of them ends by itself before long.
+func (k *caches) later(ctx context.Context, c pg.Changes) error {
+	c = maps.Clone(c)
+	delete(c, affiliate.StatisticsChanged)
+	if len(c) == 0 {
+		return nil
+	}
+	return outbox.Put(ctx, k.db, c)
 }
 
 // tell makes the caches forget what has changed. Of topics that a later version

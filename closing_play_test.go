@@ -55,17 +55,26 @@ func TestPeriodVectorsLived(t *testing.T) {
 
 // unlived says why a case has no life in a database, or nothing.
 func (c *playedCase) unlived() string {
-	decimals := map[string]int{"BHD": 3, "IQD": 3, "JOD": 3, "KWD": 3, "LYD": 3, "OMR": 3, "TND": 3}
 	switch {
 	case c.Refused != nil:
-		return "the sample is refused"
-	case slices.ContainsFunc(c.Sample.Plans, func(p commission.SamplePlan) bool { return decimals[p.Document.Currency] > 2 }):
-		return "the columns hold two decimals"
+		return refusedSample
+	case slices.ContainsFunc(c.Sample.Plans, func(p commission.SamplePlan) bool { return slices.Contains(threes, p.Document.Currency) }):
+		return threeDecimals
 	}
 	for i, v := range c.Sample.Plans[1:] {
 		if reflect.DeepEqual(v.Document, c.Sample.Plans[i].Document) {
-			return "the same document published again makes no version"
+			return sameDocument
 		}
 	}
 	return ""
 }
+
+// Why a case of the vectors has no life in a database.
+const (
+	refusedSample = "the sample is refused"
+	threeDecimals = "the columns hold two decimals"
+	sameDocument  = "the same document published again makes no version"
+)
+
+// threes are the currencies of three decimals.
+var threes = []string{"BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"}

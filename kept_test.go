@@ -95,7 +95,8 @@ func TestWhatIsReadIsKept(t *testing.T) {
 	// What the host's transaction reads is not kept, and does not come from there.
 	w.Sale("bia", "1.00")
 	fold(t, w)
-	require.Equal(t, "5 1 140.00 13.00", figures(statsOf(t, w, "bia").Figures), "as of before")
+	require.False(t, exists(cache.AffiliateStats, w.ID("bia").String()), "the fold changed it")
+	require.True(t, exists(cache.AffiliateStats, "team", w.ID("ana").String()), "a team is left")
 	require.NoError(t, pgx.BeginFunc(ctx, w.Pool, func(tx pgx.Tx) error {
 		read, err := p.WithTx(tx).Statistics.Read(ctx, w.ID("bia"))
 		require.NoError(t, err)
@@ -106,6 +107,7 @@ func TestWhatIsReadIsKept(t *testing.T) {
 		require.Equal(t, cache.Bypassed, daily.Source)
 		return nil
 	}))
+	require.False(t, exists(cache.AffiliateStats, w.ID("bia").String()))
 }
 
 // A setting is written through; another process reads it from Redis, and what

@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/shopspring/decimal"
 
+	"github.com/fature/fature/affiliate"
 	"github.com/fature/fature/internal/fault"
 	"github.com/fature/fature/internal/pg"
 )
@@ -77,6 +78,7 @@ func (p *Program) rebuildStats(ctx context.Context) (rebuilt Rebuilt, err error)
 			var b pgx.Batch
 			b.Queue(lockFold)
 			pg.Queue(&b, &repaired, repairDifferences, lot)
+			pg.Changed(tx, affiliate.StatisticsChanged, lot...)
 			return pg.Send(ctx, tx, &b)
 		})
 		if err != nil {

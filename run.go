@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/fature/fature/affiliate"
 	"github.com/fature/fature/internal/pg"
 )
 
@@ -15,8 +16,9 @@ import (
 // their statistics, month by month, and tells how many entries it took; 0 is
 // none left. Run does it by itself, seldom and in lots of up to 200,000, each in
 // a transaction of its own: it costs by the affiliates and customers it touches,
-// and a large lot names each of them once. One folds at a time; whoever else
-// does waits, and recording never.
+// and a large lot names each of them once. What is kept of the statistics of
+// those affiliates is forgotten then. One folds at a time; whoever else does
+// waits, and recording never.
 func (p *Program) Fold(ctx context.Context) (int64, error) {
 	var folded int64
 	for {
@@ -24,8 +26,11 @@ func (p *Program) Fold(ctx context.Context) (int64, error) {
 		err := pg.InTx(ctx, p.db, func(tx pg.DB) error {
 			var b pgx.Batch
 			b.Queue(lockFold)
-			b.Queue(foldDeltas, foldLot).QueryRow(func(row pgx.Row) error { return row.Scan(&n) })
-			return pg.Send(ctx, tx, &b)
+			var touched []uuid.UUID
+			b.Queue(foldDeltas, foldLot).QueryRow(func(row pgx.Row) error { return row.Scan(&n, &touched) })
+			err := pg.Send(ctx, tx, &b)
+			pg.Changed(tx, affiliate.StatisticsChanged, touched...)
+			return err
 		})
 		folded += n
 		if err != nil || n < foldLot {

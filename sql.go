@@ -63,7 +63,7 @@ const (
 			update fature.fold set as_of = statement_timestamp()
 			where (select coalesce(sum(n), 0) from sums) < $1
 		)
-		select coalesce(sum(n), 0)::bigint from sums`
+		select (select coalesce(sum(n), 0)::bigint from sums) as n, (select coalesce(array_agg(id), '{}') from locked) as affiliates`
 
 	// Takes a lease that is free, over, or one's own already.
 	takeLease = `

@@ -494,6 +494,9 @@ var writes = map[string]verb{
 	"Commissions.ForgetBalances": func(ctx context.Context, p *fature.Program, w *people) error {
 		return p.Commissions.ForgetBalances(ctx, w.who["ana"].id)
 	},
+	"Statistics.Forget": func(ctx context.Context, p *fature.Program, w *people) error {
+		return p.Statistics.Forget(ctx, w.who["ana"].id)
+	},
 	"AfterCommit": func(ctx context.Context, p *fature.Program, _ *people) error { return p.AfterCommit(ctx) },
 	"Payouts.Run": func(ctx context.Context, p *fature.Program, _ *people) error {
 		return only(p.Payouts.Run(ctx, commission.PayoutRun{}))

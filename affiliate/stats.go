@@ -63,7 +63,8 @@ type TeamStats struct {
 // Statistics are what the affiliates of a programme brought and earned. They
 // are read from months that the fold keeps, and cost by these, not by the
 // transactions; and what was read is kept for half an hour, under keys such as
-// affiliate:stats:{id} and affiliate:stats:team:{id}.
+// affiliate:stats:{id} and affiliate:stats:team:{id}. A fold ends what is kept
+// of an affiliate itself when it changes that.
 type Statistics struct {
 	db   pg.DB
 	own  *cache.View[uuid.UUID, Stats]
@@ -127,6 +128,20 @@ func (s *Statistics) load(ctx context.Context, id uuid.UUID) (Stats, error) {
 	stats, err := pg.One[Stats](ctx, pg.Unbound(s.db), selectStats, id)
 	stats.AsOf = stats.AsOf.UTC()
 	return stats, missing(err, ErrNotFound)
+}
+
+// StatisticsChanged is the topic of affiliates whose own figures a transaction
+// has changed.
+const StatisticsChanged = "statistics"
+
+// Forget makes the next Get of affiliates read anew. The programme does it by
+// itself after each fold. What is kept of teams stays: those cost by all their
+// customers, and a fold touches nearly every team near the root.
+func (s *Statistics) Forget(ctx context.Context, ids ...uuid.UUID) error {
+	if err := pg.MayWrite(s.db); err != nil {
+		return fail("forget statistics", err)
+	}
+	return fail("forget statistics", s.own.Delete(ctx, ids...))
 }
 
 // Months reads an affiliate's months from the one that from lies in up to the

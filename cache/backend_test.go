@@ -1,6 +1,7 @@
 package cache_test
 
 import (
+	"context"
 	"fmt"
 	"sync"
 	"testing"
@@ -174,5 +175,49 @@ func TestBackendHoldsAnyBytes(t *testing.T) {
 		swapped, err := b.Swap(ctx, []byte("\x00\xff\r\n%["), []cache.Item{item("k\x00\r\n ", "new")})
 		require.NoError(t, err)
 		require.Equal(t, []bool{true}, swapped)
+	})
+}
+
+// lots notes how many keys each call deletes.
+type lots struct {
+	cache.Backend
+	sizes []int
+}
+
+func (l *lots) Delete(ctx context.Context, keys []string) error {
+	l.sizes = append(l.sizes, len(keys))
+	return l.Backend.Delete(ctx, keys)
+}
+
+// Many keys are deleted by several calls, so that none holds a server up.
+func TestViewDeletesInLots(t *testing.T) {
+	t.Parallel()
+	eachBackend(t, func(t *testing.T, b cache.Backend) {
+		l := &lots{Backend: b}
+		space := cache.NewSpace(cache.Namespace{Name: uuid.NewString(), TTL: time.Hour}, l, cache.Options{Near: time.Minute})
+		defer space.Close()
+		loads := 0
+		v := cache.Aside(space, cache.Config[int, int]{LoadMany: func(_ context.Context, ks []int) (map[int]int, error) {
+			loads += len(ks)
+			all := map[int]int{}
+			for _, k := range ks {
+				all[k] = k
+			}
+			return all, nil
+		}})
+		keys := make([]int, 2500)
+		for i := range keys {
+			keys[i] = i
+		}
+		read := func() {
+			found, err := v.GetMany(t.Context(), keys)
+			require.NoError(t, err)
+			require.Len(t, found, len(keys))
+		}
+		read()
+		require.NoError(t, v.Delete(t.Context(), keys...))
+		require.Equal(t, []int{1000, 1000, 500}, l.sizes)
+		read()
+		require.Equal(t, 2*len(keys), loads)
 	})
 }

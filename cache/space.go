@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -153,14 +154,20 @@ func (s *Space) Figures() Figures {
 // What Put was to store is stored.
 var ErrUndelivered = errors.New("cache: the backend was not told, and may go on giving an old value")
 
+// dropLot is how many keys are deleted by one call: a server is held up by no
+// more, and no call outlasts its budget.
+const dropLot = 1000
+
 // drop deletes keys of the backend.
 func (s *Space) drop(ctx context.Context, keys []string) error {
 	if s.far == nil {
 		return nil
 	}
-	if err := s.far.Delete(ctx, keys); err != nil {
-		s.fails(ctx, "delete", err)
-		return fmt.Errorf("%w: %w", ErrUndelivered, err)
+	for lot := range slices.Chunk(keys, dropLot) {
+		if err := s.far.Delete(ctx, lot); err != nil {
+			s.fails(ctx, "delete", err)
+			return fmt.Errorf("%w: %w", ErrUndelivered, err)
+		}
 	}
 	return nil
 }

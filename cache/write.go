@@ -7,8 +7,8 @@ import (
 )
 
 // Delete makes the next read load. It is called when the change that makes the
-// values old is committed, and no sooner. It costs one call of the backend.
-// Where that cannot be told, the error is ErrUndelivered.
+// values old is committed, and no sooner. It costs one call of the backend for
+// each 1,000 keys. Where that cannot be told, the error is ErrUndelivered.
 func (v *View[K, V]) Delete(ctx context.Context, ks ...K) error {
 	if v.off || len(ks) == 0 {
 		return nil

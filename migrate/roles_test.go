@@ -3,6 +3,7 @@ package migrate_test
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"testing"
 	"time"
 
@@ -13,7 +14,9 @@ import (
 
 	"github.com/fature/fature"
 	"github.com/fature/fature/affiliate"
+	"github.com/fature/fature/affiliate/board"
 	"github.com/fature/fature/affiliate/click"
+	"github.com/fature/fature/affiliate/session"
 	"github.com/fature/fature/commission"
 	"github.com/fature/fature/internal/testenv"
 	"github.com/fature/fature/migrate"
@@ -61,7 +64,9 @@ func TestTheApplicationsRole(t *testing.T) {
 	pool, rights := roled(t)
 	app := as(t, pool, rights.App)
 	ctx := t.Context()
-	p, err := fature.New(ctx, fature.Config{Pool: app, Schema: "guarded", Currency: "BRL"})
+	p, err := fature.New(ctx, fature.Config{
+		Pool: app, Schema: "guarded", Currency: "BRL", Promotion: board.Policy{Premium: decimal.NewFromInt(600)},
+	})
 	require.NoError(t, err)
 	people, err := p.Affiliates.CreateAll(ctx, []affiliate.Draft{
 		{Email: "ana@example.com", Name: "Ana", ReferralCode: "ANA"},
@@ -138,6 +143,8 @@ func TestTheApplicationsRole(t *testing.T) {
 	repaired, err := p.RebuildStats(ctx)
 	require.NoError(t, err)
 	require.Positive(t, repaired.Count)
+	games(t, p, people[2])
+	logins(t, p, pool, people[0])
 	_, err = p.Reports.TopProducts(ctx, time.Now().AddDate(-1, 0, 0), time.Now(), 10)
 	require.NoError(t, err)
 	require.NoError(t, p.Settings.Set(ctx, "x", 1))
@@ -177,6 +184,59 @@ func TestTheApplicationsRole(t *testing.T) {
 		"update guarded.affiliate_history set status = 'active'",
 		"set role guarded_owner",
 	)
+}
+
+// games ranks, awards and promotes an affiliate of 60 sales of 10 a year ago.
+func games(t *testing.T, p *fature.Program, of affiliate.Affiliate) {
+	t.Helper()
+	ctx := t.Context()
+	at, err := p.Boards.Rank(ctx, board.Board{Metric: board.Volume, Period: board.All}, of.ID)
+	require.NoError(t, err)
+	require.EqualValues(t, 60_000, at.Score)
+	for range 2 { // made, and changed
+		_, err = p.Achievements.Define(ctx,
+			board.Draft{Code: "first", Name: "First", Rule: board.Rule{Kind: board.FirstSale}, Points: 10},
+			board.Draft{Code: "days", Name: "Days", Rule: board.Rule{Kind: board.Streak, Every: board.Day, Count: 1}, Points: 10})
+		require.NoError(t, err)
+	}
+	awards, err := p.Achievements.Evaluate(ctx)
+	require.NoError(t, err)
+	require.Len(t, awards, 2)
+	awards, err = p.Achievements.Evaluate(ctx)
+	require.NoError(t, err)
+	require.Empty(t, awards)
+	promoted, err := p.Promotions.Promote(ctx)
+	require.NoError(t, err)
+	require.Len(t, promoted, 1)
+	require.Equal(t, of.ID, promoted[0].AffiliateID)
+}
+
+// logins has an affiliate's user log in and out.
+func logins(t *testing.T, p *fature.Program, owner *pgxpool.Pool, who affiliate.Affiliate) {
+	t.Helper()
+	ctx := t.Context()
+	require.NoError(t, p.Sessions.SetPassword(ctx, who.UserID, "correct-horse"))
+	attempt := session.Attempt{Email: "ana@example.com", Password: "wrong", Address: netip.MustParseAddr("198.51.100.1")}
+	_, _, err := p.Sessions.Login(ctx, attempt)
+	require.ErrorIs(t, err, session.ErrBadLogin)
+	attempt.Password = "correct-horse"
+	made, token, err := p.Sessions.Login(ctx, attempt)
+	require.NoError(t, err)
+	_, err = p.Sessions.Get(ctx, token)
+	require.NoError(t, err)
+	require.NoError(t, p.Sessions.Revoke(ctx, who.UserID, made.ID))
+	_, err = p.Sessions.Get(ctx, token)
+	require.ErrorIs(t, err, session.ErrNotFound)
+	_, token, err = p.Sessions.Login(ctx, attempt)
+	require.NoError(t, err)
+	_, err = owner.Exec(ctx, "update guarded.sessions set expires_at = now() - interval '1 hour', created_at = now() - interval '2 days'")
+	require.NoError(t, err)
+	pruned, err := p.Sessions.Prune(ctx)
+	require.NoError(t, err)
+	require.EqualValues(t, 1, pruned)
+	_, err = p.Sessions.Get(ctx, token)
+	require.ErrorIs(t, err, session.ErrNotFound)
+	require.NoError(t, p.Sessions.RevokeAll(ctx, who.UserID))
 }
 
 func TestTheReportsRole(t *testing.T) {

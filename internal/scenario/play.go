@@ -21,17 +21,25 @@ import (
 // its periods closed in between. It says that the lines and the statements that
 // are stored are those of the sample's preview, and that each close was what
 // the programme previewed.
-func Play(t testing.TB, s commission.Sample) *World {
+func Play(t testing.TB, s commission.Sample, change ...func(*fature.Config)) *World {
+	t.Helper()
+	return PlayBetween(t, s, func(*World) {}, change...)
+}
+
+// PlayBetween is Play with something that is done before each event and each
+// close.
+func PlayBetween(t testing.TB, s commission.Sample, before func(*World), change ...func(*fature.Config)) *World {
 	t.Helper()
 	previewed, err := commission.Preview(s)
 	require.NoError(t, err)
 	p := &play{Sample: s, events: map[string]int{}}
-	p.World = New(t, func(c *fature.Config) { c.Currency = s.Plans[0].Document.Currency })
+	p.World = New(t, append(change, func(c *fature.Config) { c.Currency = s.Plans[0].Document.Currency })...)
 	p.publish()
 	p.populate()
 	turns := p.turns()
 	for i := range turns {
 		p.SetNow(turns[i].at)
+		before(p.World)
 		turns[i].do()
 	}
 	p.want(previewed)
