@@ -1,7 +1,7 @@
 // Api is the library behind a REST API: a thin layer that decodes, asks the
 // library and encodes. It begins with what the engine of commissions needs.
 //
-//	go run ./examples/api [-addr HOST:PORT] [-seed-admin EMAIL:PASSWORD] [-redirect-hosts HOST,...]
+//	go run ./examples/api [-addr HOST:PORT] [-seed-admin EMAIL:PASSWORD] [-redirect-hosts HOST,...] [-jobs=false]
 //
 // DATABASE_URL names a database, which is migrated, and REDIS_URL a Redis, whose
 // databases 0 to 5 are used; without the first, servers are started for this
@@ -9,7 +9,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -39,6 +38,7 @@ func main() {
 	flag.StringVar(&o.redis, "redis", os.Getenv("REDIS_URL"), "the `URL` of a Redis, beside a database")
 	flag.StringVar(&o.admin, "seed-admin", "", "makes the first admin, as `EMAIL:PASSWORD`; one that is there stays as it is")
 	flag.StringVar(&o.hosts, "redirect-hosts", "", "the `HOSTS` to which GET /r/{code}?to= may lead, with commas between them")
+	flag.BoolVar(&o.jobs, "jobs", true, "does the background work too; with false it is left to examples/worker")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -49,26 +49,26 @@ func main() {
 	}
 }
 
-type options struct{ addr, database, redis, admin, hosts string }
+type options struct {
+	addr, database, redis, admin, hosts string
+	jobs                                bool
+}
 
 // run serves until ctx ends, and returns when all that it began is done.
 func run(ctx context.Context, o options, out io.Writer, log *slog.Logger) error {
-	if o.database == "" {
-		servers, err := testenv.Start(ctx, func(format string, args ...any) { log.Info(fmt.Sprintf(format, args...)) })
-		if err != nil {
-			return err
-		}
-		defer servers.Close()
-		o.database, o.redis = servers.DatabaseURL, cmp.Or(o.redis, servers.RedisURL)
+	servers, err := testenv.Named(ctx, o.database, o.redis, func(format string, args ...any) { log.Info(fmt.Sprintf(format, args...)) })
+	if err != nil {
+		return err
 	}
-	pool, err := pgxpool.New(ctx, o.database)
+	defer servers.Close()
+	pool, err := pgxpool.New(ctx, servers.DatabaseURL)
 	if err != nil {
 		return err
 	}
 	defer pool.Close()
 	config := fature.Config{Pool: pool, Logger: log}
-	if o.redis != "" {
-		addressed, err := cache.ParseURL(o.redis)
+	if servers.RedisURL != "" {
+		addressed, err := cache.ParseURL(servers.RedisURL)
 		if err != nil {
 			return err
 		}
@@ -79,7 +79,7 @@ func run(ctx context.Context, o options, out io.Writer, log *slog.Logger) error 
 		return err
 	}
 	defer a.program.Close()
-	a.hosts = hostsOf(o.hosts)
+	a.hosts, a.jobs = hostsOf(o.hosts), o.jobs
 	if o.admin != "" {
 		if err := a.seedAdmin(ctx, o.admin); err != nil {
 			return err
@@ -106,14 +106,15 @@ func newAPI(ctx context.Context, config fature.Config) (*api, error) {
 		return nil, err
 	}
 	clicks, err := click.NewRecorder(program.Clicks, click.RecorderOptions{Logger: config.Logger})
-	return &api{program: program, pool: config.Pool, clicks: clicks, log: config.Logger, now: time.Now}, err
+	return &api{program: program, pool: config.Pool, clicks: clicks, jobs: true, log: config.Logger, now: time.Now}, err
 }
 
 // drainTime is how long requests on their way have to end.
 const drainTime = 20 * time.Second
 
 // serveUntil serves and does the background work until ctx ends; then it lets
-// the requests end, and after them the work.
+// the requests end, and after them the work. Clicks are its own to write, also
+// where the jobs are left to others.
 func (a *api) serveUntil(ctx context.Context, listener net.Listener) error {
 	server := &http.Server{
 		Handler: a.handler(), ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelWarn),
@@ -122,7 +123,13 @@ func (a *api) serveUntil(ctx context.Context, listener net.Listener) error {
 	}
 	working, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	worked, served := make(chan error, 2), make(chan error, 1)
-	go func() { worked <- a.program.Run(working) }()
+	go func() {
+		if !a.jobs {
+			worked <- nil
+			return
+		}
+		worked <- a.program.Run(working)
+	}()
 	go func() { worked <- a.clicks.Run(working) }()
 	go func() { served <- server.Serve(listener) }()
 	var err error

@@ -37,6 +37,7 @@ type api struct {
 	pool    *pgxpool.Pool
 	clicks  *click.Recorder
 	hosts   []string // to which links may lead
+	jobs    bool     // the background work is done here
 	log     *slog.Logger
 	now     func() time.Time
 }
