@@ -13,6 +13,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/fature/fature"
 	"github.com/fature/fature/commission"
 	"github.com/fature/fature/internal/fault"
 )
@@ -23,25 +24,38 @@ type malformed struct{ error }
 
 func (m malformed) Unwrap() error { return m.error }
 
+// What a document may cost beyond its bytes: no list of the library takes more,
+// and more problems would help nobody.
+const (
+	longestList  = fature.MaxBatch
+	mostProblems = 20
+)
+
 // bodyOf reads the one JSON document of a request.
 func bodyOf[T any](c *call) (T, error) {
 	var into T
-	data, err := io.ReadAll(c.Body)
+	data, err := wholeBody(c)
 	if err != nil {
-		if errors.As(err, new(*tooLarge)) {
-			return into, err
-		}
-		return into, malformed{errors.New("the body ended early")}
+		return into, err
 	}
 	return into, decode(data, &into)
 }
 
 // optionalBody is bodyOf for a request that may come without one.
 func optionalBody[T any](c *call) (into T, err error) {
-	if c.ContentLength == 0 {
-		return into, nil
+	data, err := wholeBody(c)
+	if err != nil || len(data) == 0 {
+		return into, err
 	}
-	return bodyOf[T](c)
+	return into, decode(data, &into)
+}
+
+func wholeBody(c *call) ([]byte, error) {
+	data, err := io.ReadAll(c.Body)
+	if err != nil && !errors.As(err, new(*tooLarge)) {
+		err = malformed{errors.New("the body ended early")}
+	}
+	return data, err
 }
 
 // decode reads one JSON document into a pointer to a struct, more strictly than
@@ -70,11 +84,20 @@ func decode(data []byte, into any) error {
 type decoder struct {
 	fault.Check
 	unreadable bool
+	problems   int
 }
 
 func (d *decoder) wrong(path, format string, args ...any) {
 	d.unreadable = true
-	d.That(false, path, format, args...)
+	d.refused(path, fault.Field("", format, args...))
+}
+
+// refused notes what is wrong with a value that can be read; nil is nothing.
+func (d *decoder) refused(path string, err error) {
+	if err != nil {
+		d.problems++
+		d.Err(path, err)
+	}
 }
 
 func (d *decoder) value(path string, raw json.RawMessage, v reflect.Value) {
@@ -89,7 +112,7 @@ func (d *decoder) value(path string, raw json.RawMessage, v reflect.Value) {
 	case *time.Time:
 		parsed(d, path, raw, into, parseTime)
 	case json.Unmarshaler: // a plan document, which tells its own paths
-		d.Err(path, into.UnmarshalJSON(raw))
+		d.refused(path, into.UnmarshalJSON(raw))
 	case *map[string]any:
 		d.metadata(path, raw, into)
 	default:
@@ -136,7 +159,7 @@ func (d *decoder) object(path string, raw json.RawMessage, v reflect.Value) {
 		return
 	}
 	seen, fields := map[string]bool{}, fieldsIn(v.Type())
-	each(raw, func(key string, item json.RawMessage) {
+	each(raw, func(key string, item json.RawMessage) bool {
 		at := strings.TrimPrefix(path+"."+key, ".")
 		index, known := fields[key]
 		switch {
@@ -148,6 +171,7 @@ func (d *decoder) object(path string, raw json.RawMessage, v reflect.Value) {
 			d.value(at, item, v.FieldByIndex(index))
 		}
 		seen[key] = true
+		return d.problems < mostProblems
 	})
 }
 
@@ -156,9 +180,14 @@ func (d *decoder) list(path string, raw json.RawMessage, v reflect.Value) {
 		d.wrong(path, "is %s, not a list", what(raw))
 		return
 	}
-	each(raw, func(_ string, item json.RawMessage) {
+	each(raw, func(_ string, item json.RawMessage) bool {
+		if v.Len() == longestList {
+			d.refused(path, fault.Field("", "has more than %d items", longestList))
+			return false
+		}
 		v.Set(reflect.Append(v, reflect.Zero(v.Type().Elem())))
 		d.value(fmt.Sprintf("%s[%d]", path, v.Len()-1), item, v.Index(v.Len()-1))
+		return d.problems < mostProblems
 	})
 }
 
@@ -171,8 +200,9 @@ func (d *decoder) metadata(path string, raw json.RawMessage, into *map[string]an
 	}
 }
 
-// each walks the items of an object or a list, which is known to be JSON.
-func each(raw json.RawMessage, item func(key string, raw json.RawMessage)) {
+// each walks the items of an object or a list, which is known to be JSON, until
+// item has had enough.
+func each(raw json.RawMessage, item func(key string, raw json.RawMessage) bool) {
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	_, _ = dec.Token() // the bracket
 	for dec.More() {
@@ -182,10 +212,9 @@ func each(raw json.RawMessage, item func(key string, raw json.RawMessage)) {
 			key, _ = token.(string)
 		}
 		var value json.RawMessage
-		if dec.Decode(&value) != nil {
+		if dec.Decode(&value) != nil || !item(key, value) {
 			return
 		}
-		item(key, value)
 	}
 }
 
@@ -210,7 +239,7 @@ func parsed[T any](d *decoder, path string, raw json.RawMessage, into *T, parse 
 	}
 	value, err := parse(text)
 	*into = value
-	d.Err(path, err)
+	d.refused(path, err)
 }
 
 func parseID(text string) (uuid.UUID, error) {
