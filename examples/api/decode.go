@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"reflect"
 	"strings"
 	"time"
@@ -50,12 +49,15 @@ func optionalBody[T any](c *call) (into T, err error) {
 	return into, decode(data, &into)
 }
 
+// wholeBody reads what take has let in.
 func wholeBody(c *call) ([]byte, error) {
-	data, err := io.ReadAll(c.Body)
+	var data bytes.Buffer
+	data.Grow(int(max(c.ContentLength, 0)) + bytes.MinRead)
+	_, err := data.ReadFrom(c.Body)
 	if err != nil && !errors.As(err, new(*tooLarge)) {
 		err = malformed{errors.New("the body ended early")}
 	}
-	return data, err
+	return data.Bytes(), err
 }
 
 // decode reads one JSON document into a pointer to a struct, more strictly than
@@ -68,17 +70,21 @@ func decode(data []byte, into any) error {
 	case !utf8.Valid(data):
 		return malformed{errors.New("the body is not valid UTF-8")}
 	}
-	var whole json.RawMessage
-	if err := json.Unmarshal(data, &whole); err != nil {
+	if err := json.Unmarshal(data, new(checked)); err != nil {
 		return malformed{fmt.Errorf("the body is not one JSON document: %w", err)}
 	}
 	var d decoder
-	d.value("", whole, reflect.ValueOf(into).Elem())
+	d.value("", bytes.TrimSpace(data), reflect.ValueOf(into).Elem())
 	if d.unreadable {
 		return malformed{d.Done()}
 	}
 	return d.Done()
 }
+
+// checked is a document of which only is asked whether it is one.
+type checked struct{}
+
+func (*checked) UnmarshalJSON([]byte) error { return nil }
 
 // decoder collects what does not fit.
 type decoder struct {
@@ -201,21 +207,54 @@ func (d *decoder) metadata(path string, raw json.RawMessage, into *map[string]an
 }
 
 // each walks the items of an object or a list, which is known to be JSON, until
-// item has had enough.
+// item has had enough. It copies nothing: a batch is large.
 func each(raw json.RawMessage, item func(key string, raw json.RawMessage) bool) {
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	_, _ = dec.Token() // the bracket
-	for dec.More() {
+	object, rest := raw[0] == '{', between(raw[1:])
+	for rest[0] != '}' && rest[0] != ']' {
 		key := ""
-		if raw[0] == '{' {
-			token, _ := dec.Token()
-			key, _ = token.(string)
+		if object {
+			end := valueEnd(rest)
+			_ = json.Unmarshal(rest[:end], &key)
+			rest = between(rest[end:])
 		}
-		var value json.RawMessage
-		if dec.Decode(&value) != nil || !item(key, value) {
+		end := valueEnd(rest)
+		if !item(key, rest[:end:end]) {
 			return
 		}
+		rest = between(rest[end:])
 	}
+}
+
+// between is what follows spaces, a comma or a colon.
+func between(raw []byte) []byte { return bytes.TrimLeft(raw, " \t\r\n,:") }
+
+// valueEnd is where the value ends that raw begins with.
+func valueEnd(raw []byte) int {
+	depth := 0
+	for i := 0; i < len(raw); i++ {
+		switch raw[i] {
+		case '"':
+			for i++; raw[i] != '"'; i++ {
+				if raw[i] == '\\' {
+					i++
+				}
+			}
+			if depth == 0 {
+				return i + 1
+			}
+		case '{', '[':
+			depth++
+		case '}', ']':
+			if depth--; depth <= 0 {
+				return i + depth + 1 // without the bracket of what it is in
+			}
+		case ',', ':', ' ', '\t', '\r', '\n':
+			if depth == 0 {
+				return i
+			}
+		}
+	}
+	return len(raw)
 }
 
 // fieldsIn are the fields of a struct by their names in JSON, also those of what

@@ -18,9 +18,13 @@ var errBusy = errors.New("too many large bodies at once: try again")
 // turns are those of the large bodies.
 type turns chan struct{}
 
-// take waits for a turn for a body over largestBody, or of a length that is not
-// said, where the route takes such at all. Nothing of it is read before.
+// take lets a body in that the route takes. One over largestBody, or of a length
+// that is not said, waits for its turn where the route takes such at all. Nothing
+// of it is read before.
 func (t turns) take(c *call, rt route) (done func(), err error) {
+	if c.ContentLength > rt.largest() {
+		return nil, &tooLarge{Limit: rt.largest()}
+	}
 	if rt.largest() <= largestBody || c.ContentLength >= 0 && c.ContentLength <= largestBody {
 		return func() {}, nil
 	}
