@@ -102,16 +102,18 @@ func (a *api) getAffiliate(c *call) (reply, error) {
 	return ok(body)
 }
 
+type adjustmentBody struct {
+	Amount commission.Decimal `json:"amount"`
+	Reason string             `json:"reason"`
+}
+
 // adjust posts once what is asked twice under one Idempotency-Key.
 func (a *api) adjust(c *call) (reply, error) {
 	one, err := a.affiliate(c)
 	if err != nil {
 		return reply{}, err
 	}
-	in, err := bodyOf[struct {
-		Amount commission.Decimal `json:"amount"`
-		Reason string             `json:"reason"`
-	}](c)
+	in, err := bodyOf[adjustmentBody](c)
 	if err != nil {
 		return reply{}, err
 	}

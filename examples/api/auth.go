@@ -34,11 +34,13 @@ type userJSON struct {
 	Status affiliate.Status `json:"status"`
 }
 
+type loginBody struct {
+	Email    string `json:"email"`
+	Password string `json:"password"`
+}
+
 func (a *api) login(c *call) (reply, error) {
-	in, err := bodyOf[struct {
-		Email    string `json:"email"`
-		Password string `json:"password"`
-	}](c)
+	in, err := bodyOf[loginBody](c)
 	if err != nil {
 		return reply{}, err
 	}

@@ -106,21 +106,29 @@ func newAPI(ctx context.Context, config fature.Config) (*api, error) {
 		return nil, err
 	}
 	clicks, err := click.NewRecorder(program.Clicks, click.RecorderOptions{Logger: config.Logger})
-	return &api{program: program, pool: config.Pool, clicks: clicks, jobs: true, log: config.Logger, now: time.Now}, err
+	return &api{
+		program: program, pool: config.Pool, clicks: clicks, jobs: true, large: make(turns, largeAtOnce), log: config.Logger, now: time.Now,
+	}, err
 }
 
 // drainTime is how long requests on their way have to end.
 const drainTime = 20 * time.Second
 
-// serveUntil serves and does the background work until ctx ends; then it lets
-// the requests end, and after them the work. Clicks are its own to write, also
-// where the jobs are left to others.
-func (a *api) serveUntil(ctx context.Context, listener net.Listener) error {
-	server := &http.Server{
+// server has a limit on each step of a request, so that who sends slowly, or
+// nothing, holds a connection for a while and no more.
+func (a *api) server() *http.Server {
+	return &http.Server{
 		Handler: a.handler(), ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelWarn),
 		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: longestRequest, WriteTimeout: 2 * longestRequest,
 		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 	}
+}
+
+// serveUntil serves and does the background work until ctx ends; then it lets
+// the requests end, and after them the work. Clicks are its own to write, also
+// where the jobs are left to others.
+func (a *api) serveUntil(ctx context.Context, listener net.Listener) error {
+	server := a.server()
 	working, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	worked, served := make(chan error, 2), make(chan error, 1)
 	go func() {

@@ -28,6 +28,7 @@ import (
 const (
 	largestBody    = 1 << 20
 	largestBatch   = 16 << 20
+	largestLogin   = 16 << 10 // from anybody
 	longestRequest = 30 * time.Second
 )
 
@@ -38,6 +39,7 @@ type api struct {
 	clicks  *click.Recorder
 	hosts   []string // to which links may lead
 	jobs    bool     // the background work is done here
+	large   turns
 	log     *slog.Logger
 	now     func() time.Time
 }
@@ -56,7 +58,7 @@ func (a *api) routes() []route {
 		{pattern: "GET /readyz", to: public, do: a.ready},
 		{pattern: "GET /r/{code}", to: public, do: a.follow},
 		{pattern: "POST /v1/customers", to: admins, do: a.attributeCustomer},
-		{pattern: "POST /v1/auth/login", to: public, do: a.login},
+		{pattern: "POST /v1/auth/login", to: public, do: a.login, body: largestLogin},
 		{pattern: "POST /v1/auth/logout", to: everyone, do: a.logout},
 		{pattern: "GET /v1/auth/sessions", to: everyone, do: a.listSessions},
 		{pattern: "DELETE /v1/auth/sessions/{id}", to: everyone, do: a.endSession},
@@ -144,7 +146,7 @@ func (a *api) serve(w http.ResponseWriter, r *http.Request, rt route) {
 	ctx, cancel := context.WithTimeout(r.Context(), longestRequest)
 	defer cancel()
 	r = r.WithContext(ctx)
-	r.Body = http.MaxBytesReader(w, r.Body, max(rt.body, largestBody))
+	r.Body = http.MaxBytesReader(w, r.Body, rt.largest())
 	answer, err := a.answer(&call{Request: r}, rt)
 	if err != nil {
 		a.refuse(w, r, err)
@@ -164,6 +166,11 @@ func (a *api) answer(c *call, rt route) (reply, error) {
 		actor := fature.Actor{ID: e.user, Request: e.request}
 		c.Request = c.WithContext(fature.WithActor(c.Context(), actor))
 	}
+	done, err := a.large.take(c, rt)
+	if err != nil {
+		return reply{}, err
+	}
+	defer done()
 	return rt.do(c)
 }
 
