@@ -71,11 +71,18 @@ func (s *Users) change(ctx context.Context, sql string, args ...any) error {
 // returns a hash.
 type Credentials struct {
 	User
-	PasswordHash string `db:"password_hash"` // empty where there is none
+	AffiliateID  uuid.NullUUID `db:"affiliate_id"`
+	PasswordHash string        `db:"password_hash"` // empty where there is none
 	// Epoch counts what ended the user's sessions: another password, a status
 	// that is no longer Active, EndSessions. One of an older epoch is over.
 	Epoch int64     `db:"session_epoch"`
 	Now   time.Time `db:"now"` // by the database's clock
+}
+
+// Viewer is the user as As takes it. Whether it may come in is for who holds the
+// credentials to tell.
+func (c Credentials) Viewer() Viewer {
+	return Viewer{UserID: c.ID, Role: c.Role, AffiliateID: c.AffiliateID.UUID}
 }
 
 // Credentials reads those of a user, or ErrUserNotFound.

@@ -46,7 +46,8 @@ const (
 
 	endSessions = `update fature.users set session_epoch = session_epoch + 1 where id = $1`
 
-	credentialColumns = userColumns + `, coalesce(password_hash, '') as password_hash, session_epoch, clock_timestamp() as now`
+	credentialColumns = userColumns + `, (select a.id from fature.affiliates a where a.user_id = users.id) as affiliate_id,
+		coalesce(password_hash, '') as password_hash, session_epoch, clock_timestamp() as now`
 
 	selectCredentials = `select ` + credentialColumns + ` from fature.users where id = $1`
 

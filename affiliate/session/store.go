@@ -34,11 +34,12 @@ const (
 type Session struct {
 	ID        uuid.UUID // for lists and Revoke; it lets nobody in
 	User      affiliate.User
-	CreatedAt time.Time  // all times by the database's clock
-	ExpiresAt time.Time  // 24 h later
-	SeenAt    time.Time  // when it was last used, to within 5 min
-	Address   netip.Addr // of the login; zero where it is not known
-	UserAgent string     // of the login, at most 256 bytes
+	Viewer    affiliate.Viewer // the user as fature.Program.As takes it
+	CreatedAt time.Time        // all times by the database's clock
+	ExpiresAt time.Time        // 24 h later
+	SeenAt    time.Time        // when it was last used, to within 5 min
+	Address   netip.Addr       // of the login; zero where it is not known
+	UserAgent string           // of the login, at most 256 bytes
 }
 
 // Options say how users are let in; the zero value is right for most hosts.
@@ -137,7 +138,7 @@ func (s *Store) login(ctx context.Context, a Attempt) (Session, string, error) {
 	token := newToken()
 	made := record{
 		Session: Session{
-			ID: uuid.New(), User: who.User, CreatedAt: who.Now, ExpiresAt: who.Now.Add(life), SeenAt: who.Now,
+			ID: uuid.New(), User: who.User, Viewer: who.Viewer(), CreatedAt: who.Now, ExpiresAt: who.Now.Add(life), SeenAt: who.Now,
 			Address: a.Address, UserAgent: a.UserAgent,
 		},
 		epoch: who.Epoch,
@@ -187,7 +188,8 @@ func (s *Store) rehash(ctx context.Context, who affiliate.Credentials, password 
 	}
 }
 
-// Get finds the session of a token, with its user as it is now. Errors:
+// Get finds the session of a token, with its user as it is now, and as the
+// viewer that a call is bound to. Errors:
 // ErrNotFound where there is none, it has run out, or its user is not active or
 // has had all sessions ended since; ErrUnavailable where Redis or PostgreSQL is
 // away, which says nothing about the token. It costs two round trips.
@@ -214,7 +216,7 @@ func (s *Store) get(ctx context.Context, token string) (Session, error) {
 	case !found.holds(who):
 		return Session{}, ErrNotFound
 	}
-	found.User = who.User
+	found.User, found.Viewer = who.User, who.Viewer()
 	if who.Now.Sub(found.SeenAt) >= seenEvery {
 		found.SeenAt = who.Now
 		_ = s.kept.touch(ctx, hash, found) // the next one will
@@ -239,7 +241,7 @@ func (s *Store) List(ctx context.Context, user uuid.UUID) ([]Session, error) {
 	var list []Session
 	for _, r := range found {
 		if r.holds(who) {
-			r.User = who.User
+			r.User, r.Viewer = who.User, who.Viewer()
 			list = append(list, r.Session)
 		}
 	}

@@ -22,21 +22,15 @@ var (
 	admins   = access{affiliate.RoleAdmin}
 )
 
-// identify finds who a token belongs to, as the user is now: who is suspended
-// is out at once.
+// identify finds who a token belongs to, as the user is now: who is suspended,
+// or has another password, is out at once.
 func (a *api) identify(c *call) (affiliate.Viewer, error) {
 	in, err := a.program.Sessions.Get(c.Context(), tokenOf(c.Request))
-	if err == nil {
-		c.session = in.ID
-		var who affiliate.Viewer
-		if who, err = a.program.Viewer(c.Context(), in.User.ID); err == nil {
-			return who, nil
-		}
-	}
-	if errors.Is(err, session.ErrNotFound) || errors.Is(err, affiliate.ErrUserNotFound) || errors.Is(err, affiliate.ErrUserInactive) {
+	if errors.Is(err, session.ErrNotFound) {
 		err = errNoToken
 	}
-	return affiliate.Viewer{}, err
+	c.session = in.ID
+	return in.Viewer, err
 }
 
 // admit lets a caller through to a route of its role, bound to what it sees. A

@@ -173,16 +173,18 @@ func (a *api) changeAffiliate(c *call) (reply, error) {
 	return a.answerAffiliate(c, one, err)
 }
 
+type adjustmentBody struct {
+	Amount commission.Decimal `json:"amount"`
+	Reason string             `json:"reason"`
+}
+
 // adjust posts once what is asked twice under one Idempotency-Key.
 func (a *api) adjust(c *call) (reply, error) {
 	one, err := a.affiliate(c)
 	if err != nil {
 		return reply{}, err
 	}
-	in, err := bodyOf[struct {
-		Amount commission.Decimal `json:"amount"`
-		Reason string             `json:"reason"`
-	}](c)
+	in, err := bodyOf[adjustmentBody](c)
 	if err != nil {
 		return reply{}, err
 	}

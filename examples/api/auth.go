@@ -25,11 +25,13 @@ func userReply(u affiliate.User) userJSON {
 	return userJSON{u.ID, u.Email, u.Name, u.Role, u.Status, u.CreatedAt.UTC()}
 }
 
+type loginBody struct {
+	Email    string `json:"email"`
+	Password string `json:"password"`
+}
+
 func (a *api) login(c *call) (reply, error) {
-	in, err := bodyOf[struct {
-		Email    string `json:"email"`
-		Password string `json:"password"`
-	}](c)
+	in, err := bodyOf[loginBody](c)
 	if err != nil {
 		return reply{}, err
 	}

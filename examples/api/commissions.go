@@ -117,9 +117,7 @@ func (a *api) void(c *call) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	in, err := bodyOf[struct {
-		Reason string `json:"reason"`
-	}](c)
+	in, err := bodyOf[reasonBody](c)
 	if err != nil {
 		return reply{}, err
 	}

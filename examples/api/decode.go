@@ -2,17 +2,19 @@ package main
 
 import (
 	"bytes"
+	"encoding"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"reflect"
 	"strings"
+	"sync"
 	"time"
 	"unicode/utf8"
 
 	"github.com/google/uuid"
 
+	"github.com/fature/fature"
 	"github.com/fature/fature/commission"
 	"github.com/fature/fature/internal/fault"
 )
@@ -23,25 +25,41 @@ type malformed struct{ error }
 
 func (m malformed) Unwrap() error { return m.error }
 
+// What a document may cost beyond its bytes: no list of the library takes more,
+// and more problems would help nobody.
+const (
+	longestList  = fature.MaxBatch
+	mostProblems = 20
+)
+
 // bodyOf reads the one JSON document of a request.
 func bodyOf[T any](c *call) (T, error) {
 	var into T
-	data, err := io.ReadAll(c.Body)
+	data, err := wholeBody(c)
 	if err != nil {
-		if errors.As(err, new(*tooLarge)) {
-			return into, err
-		}
-		return into, malformed{errors.New("the body ended early")}
+		return into, err
 	}
 	return into, decode(data, &into)
 }
 
 // optionalBody is bodyOf for a request that may come without one.
 func optionalBody[T any](c *call) (into T, err error) {
-	if c.ContentLength == 0 {
-		return into, nil
+	data, err := wholeBody(c)
+	if err != nil || len(data) == 0 {
+		return into, err
 	}
-	return bodyOf[T](c)
+	return into, decode(data, &into)
+}
+
+// wholeBody reads what take has let in.
+func wholeBody(c *call) ([]byte, error) {
+	var data bytes.Buffer
+	data.Grow(int(max(c.ContentLength, 0)) + bytes.MinRead)
+	_, err := data.ReadFrom(c.Body)
+	if err != nil && !errors.As(err, new(*tooLarge)) {
+		err = malformed{errors.New("the body ended early")}
+	}
+	return data.Bytes(), err
 }
 
 // decode reads one JSON document into a pointer to a struct, more strictly than
@@ -54,12 +72,12 @@ func decode(data []byte, into any) error {
 	case !utf8.Valid(data):
 		return malformed{errors.New("the body is not valid UTF-8")}
 	}
-	var whole json.RawMessage
-	if err := json.Unmarshal(data, &whole); err != nil {
+	if !json.Valid(data) {
+		err := json.Unmarshal(data, new(json.RawMessage)) // which tells why
 		return malformed{fmt.Errorf("the body is not one JSON document: %w", err)}
 	}
 	var d decoder
-	d.value("", whole, reflect.ValueOf(into).Elem())
+	d.value("", bytes.TrimSpace(data), reflect.ValueOf(into).Elem())
 	if d.unreadable {
 		return malformed{d.Done()}
 	}
@@ -70,11 +88,20 @@ func decode(data []byte, into any) error {
 type decoder struct {
 	fault.Check
 	unreadable bool
+	problems   int
 }
 
 func (d *decoder) wrong(path, format string, args ...any) {
 	d.unreadable = true
-	d.That(false, path, format, args...)
+	d.refused(path, fault.Field("", format, args...))
+}
+
+// refused notes what is wrong with a value that can be read; nil is nothing.
+func (d *decoder) refused(path string, err error) {
+	if err != nil {
+		d.problems++
+		d.Err(path, err)
+	}
 }
 
 // mayBeNull is an id of which null says something else than nothing does.
@@ -103,7 +130,7 @@ func (d *decoder) value(path string, raw json.RawMessage, v reflect.Value) {
 	case *time.Time:
 		parsed(d, path, raw, into, parseTime)
 	case json.Unmarshaler: // a plan document, which tells its own paths
-		d.Err(path, into.UnmarshalJSON(raw))
+		d.refused(path, into.UnmarshalJSON(raw))
 	case *map[string]any:
 		d.metadata(path, raw, into)
 	default:
@@ -119,6 +146,9 @@ func (d *decoder) plain(path string, raw json.RawMessage, v reflect.Value) {
 		d.list(path, raw, v)
 	case v.Type() == reflect.TypeFor[commission.Decimal]() && what(raw) == "a number":
 		d.wrong(path, `is a number; amounts are strings, such as "12.34"`)
+	case v.Kind() == reflect.String && raw[0] == '"' && !v.Addr().Type().Implements(reflect.TypeFor[encoding.TextUnmarshaler]()):
+		text, _ := textOf(raw)
+		v.SetString(text)
 	case json.Unmarshal(raw, v.Addr().Interface()) == nil:
 	case v.Kind() == reflect.Bool:
 		d.wrong(path, "is %s, not true or false", what(raw))
@@ -149,19 +179,24 @@ func (d *decoder) object(path string, raw json.RawMessage, v reflect.Value) {
 		d.wrong(path, "is %s, not an object", what(raw))
 		return
 	}
-	seen, fields := map[string]bool{}, fieldsIn(v.Type())
-	each(raw, func(key string, item json.RawMessage) {
-		at := strings.TrimPrefix(path+"."+key, ".")
-		index, known := fields[key]
+	fields := fieldsIn(v.Type())
+	seen := make([]bool, len(fields))
+	each(raw, func(key string, item json.RawMessage) bool {
+		at := key
+		if path != "" {
+			at = path + "." + key
+		}
+		f, known := fields[key]
 		switch {
 		case !known:
 			d.wrong(clip(at), "is not a field here")
-		case seen[key]:
+		case seen[f.place]:
 			d.wrong(at, "is given twice")
 		default:
-			d.value(at, item, v.FieldByIndex(index))
+			seen[f.place] = true
+			d.value(at, item, v.FieldByIndex(f.index))
 		}
-		seen[key] = true
+		return d.problems < mostProblems
 	})
 }
 
@@ -170,9 +205,14 @@ func (d *decoder) list(path string, raw json.RawMessage, v reflect.Value) {
 		d.wrong(path, "is %s, not a list", what(raw))
 		return
 	}
-	each(raw, func(_ string, item json.RawMessage) {
+	each(raw, func(_ string, item json.RawMessage) bool {
+		if v.Len() == longestList {
+			d.refused(path, fault.Field("", "has more than %d items", longestList))
+			return false
+		}
 		v.Set(reflect.Append(v, reflect.Zero(v.Type().Elem())))
 		d.value(fmt.Sprintf("%s[%d]", path, v.Len()-1), item, v.Index(v.Len()-1))
+		return d.problems < mostProblems
 	})
 }
 
@@ -185,46 +225,107 @@ func (d *decoder) metadata(path string, raw json.RawMessage, into *map[string]an
 	}
 }
 
-// each walks the items of an object or a list, which is known to be JSON.
-func each(raw json.RawMessage, item func(key string, raw json.RawMessage)) {
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	_, _ = dec.Token() // the bracket
-	for dec.More() {
+// each walks the items of an object or a list, which is known to be JSON, until
+// item has had enough. It copies nothing: a batch is large.
+func each(raw json.RawMessage, item func(key string, raw json.RawMessage) bool) {
+	object, rest := raw[0] == '{', between(raw[1:])
+	for rest[0] != '}' && rest[0] != ']' {
 		key := ""
-		if raw[0] == '{' {
-			token, _ := dec.Token()
-			key, _ = token.(string)
+		if object {
+			end := valueEnd(rest)
+			key, _ = textOf(rest[:end])
+			rest = between(rest[end:])
 		}
-		var value json.RawMessage
-		if dec.Decode(&value) != nil {
+		end := valueEnd(rest)
+		if !item(key, rest[:end:end]) {
 			return
 		}
-		item(key, value)
+		rest = between(rest[end:])
 	}
 }
 
-// fieldsIn are the fields of a struct by their names in JSON, also those of what
-// is embedded.
-func fieldsIn(t reflect.Type) map[string][]int {
-	fields := map[string][]int{}
-	for _, f := range reflect.VisibleFields(t) {
-		if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); name != "" {
-			fields[name] = f.Index
+// between is what follows spaces, a comma or a colon.
+func between(raw []byte) []byte { return bytes.TrimLeft(raw, " \t\r\n,:") }
+
+// valueEnd is where the value ends that raw begins with.
+func valueEnd(raw []byte) int {
+	depth := 0
+	for i := 0; i < len(raw); i++ {
+		switch raw[i] {
+		case '"':
+			for i++; raw[i] != '"'; i++ {
+				if raw[i] == '\\' {
+					i++
+				}
+			}
+			if depth == 0 {
+				return i + 1
+			}
+		case '{', '[':
+			depth++
+		case '}', ']':
+			if depth--; depth <= 0 {
+				return i + depth + 1 // without the bracket of what it is in
+			}
+		case ',', ':', ' ', '\t', '\r', '\n':
+			if depth == 0 {
+				return i
+			}
 		}
 	}
+	return len(raw)
+}
+
+// field is where a field lies in its struct, and which of its fields it is.
+type field struct {
+	index []int
+	place int
+}
+
+// fieldsOfTypes keeps what fieldsIn has found: the types are those of bodies.
+var fieldsOfTypes sync.Map
+
+// fieldsIn are the fields of a struct by their names in JSON, also those of what
+// is embedded.
+func fieldsIn(t reflect.Type) map[string]field {
+	if kept, ok := fieldsOfTypes.Load(t); ok {
+		return kept.(map[string]field)
+	}
+	fields := map[string]field{}
+	for _, f := range reflect.VisibleFields(t) {
+		if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); name != "" {
+			found, again := fields[name]
+			if !again {
+				found.place = len(fields)
+			}
+			found.index = f.Index
+			fields[name] = found
+		}
+	}
+	fieldsOfTypes.Store(t, fields)
 	return fields
+}
+
+// textOf is the text of a JSON string, whose bytes are those of the text unless
+// something is escaped; of another value it is not one.
+func textOf(raw json.RawMessage) (text string, ok bool) {
+	if raw[0] == '"' && bytes.IndexByte(raw, '\\') < 0 {
+		return string(raw[1 : len(raw)-1]), true
+	}
+	err := json.Unmarshal(raw, &text)
+	return text, err == nil && raw[0] == '"'
 }
 
 // parsed reads a string and what it says.
 func parsed[T any](d *decoder, path string, raw json.RawMessage, into *T, parse func(string) (T, error)) {
-	var text string
-	if json.Unmarshal(raw, &text) != nil {
+	text, ok := textOf(raw)
+	if !ok {
 		d.wrong(path, "is %s, not a string", what(raw))
 		return
 	}
 	value, err := parse(text)
 	*into = value
-	d.Err(path, err)
+	d.refused(path, err)
 }
 
 func parseID(text string) (uuid.UUID, error) {

@@ -1,7 +1,7 @@
 // Api is the library behind a REST API: a thin layer that decodes, asks the
 // library and encodes. It begins with what the engine of commissions needs.
 //
-//	go run ./examples/api [-addr HOST:PORT] [-seed-admin EMAIL:PASSWORD] [-redirect-hosts HOST,...] [-trace]
+//	go run ./examples/api [-addr HOST:PORT] [-seed-admin EMAIL:PASSWORD] [-redirect-hosts HOST,...] [-jobs=false] [-trace]
 //
 // DATABASE_URL names a database, which is migrated, and REDIS_URL a Redis, whose
 // databases 0 to 5 are used; without the first, servers are started for this
@@ -9,7 +9,6 @@
 package main
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -41,6 +40,7 @@ func main() {
 	flag.StringVar(&o.admin, "seed-admin", "", "makes the first admin, as `EMAIL:PASSWORD`; one that is there stays as it is")
 	flag.StringVar(&o.hosts, "redirect-hosts", "", "the `HOSTS` to which GET /r/{code}?to= may lead, with commas between them")
 	flag.BoolVar(&o.trace, "trace", false, "writes a span of each request and statement to standard error")
+	flag.BoolVar(&o.jobs, "jobs", true, "does the background work too; with false it is left to examples/worker")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -53,20 +53,17 @@ func main() {
 
 type options struct {
 	addr, database, redis, admin, hosts string
-	trace                               bool
+	trace, jobs                         bool
 }
 
 // run serves until ctx ends, and returns when all that it began is done.
 func run(ctx context.Context, o options, out io.Writer, log *slog.Logger) error {
-	if o.database == "" {
-		servers, err := testenv.Start(ctx, func(format string, args ...any) { log.Info(fmt.Sprintf(format, args...)) })
-		if err != nil {
-			return err
-		}
-		defer servers.Close()
-		o.database, o.redis = servers.DatabaseURL, cmp.Or(o.redis, servers.RedisURL)
+	servers, err := testenv.Named(ctx, o.database, o.redis, func(format string, args ...any) { log.Info(fmt.Sprintf(format, args...)) })
+	if err != nil {
+		return err
 	}
-	pooled, err := pgxpool.ParseConfig(o.database)
+	defer servers.Close()
+	pooled, err := pgxpool.ParseConfig(servers.DatabaseURL)
 	if err != nil {
 		return err
 	}
@@ -86,8 +83,8 @@ func run(ctx context.Context, o options, out io.Writer, log *slog.Logger) error 
 	}
 	defer pool.Close()
 	config := fature.Config{Pool: pool, Logger: log}
-	if o.redis != "" {
-		addressed, err := cache.ParseURL(o.redis)
+	if servers.RedisURL != "" {
+		addressed, err := cache.ParseURL(servers.RedisURL)
 		if err != nil {
 			return err
 		}
@@ -98,7 +95,7 @@ func run(ctx context.Context, o options, out io.Writer, log *slog.Logger) error 
 		return err
 	}
 	defer a.program.Close()
-	a.hosts, a.tracer = hostsOf(o.hosts), tracer
+	a.hosts, a.jobs, a.tracer = hostsOf(o.hosts), o.jobs, tracer
 	if o.admin != "" {
 		if err := a.seedAdmin(ctx, o.admin); err != nil {
 			return err
@@ -125,7 +122,9 @@ func newAPI(ctx context.Context, config fature.Config) (*api, error) {
 		return nil, err
 	}
 	clicks, err := click.NewRecorder(program.Clicks, click.RecorderOptions{Logger: config.Logger})
-	a := &api{program: program, pool: config.Pool, clicks: clicks, log: config.Logger, now: time.Now}
+	a := &api{
+		program: program, pool: config.Pool, clicks: clicks, jobs: true, large: make(turns, largeAtOnce), log: config.Logger, now: time.Now,
+	}
 	a.metrics = newMetrics(a)
 	return a, err
 }
@@ -133,17 +132,30 @@ func newAPI(ctx context.Context, config fature.Config) (*api, error) {
 // drainTime is how long requests on their way have to end.
 const drainTime = 20 * time.Second
 
-// serveUntil serves and does the background work until ctx ends; then it lets
-// the requests end, and after them the work.
-func (a *api) serveUntil(ctx context.Context, listener net.Listener) error {
-	server := &http.Server{
+// server has a limit on each step of a request, so that who sends slowly, or
+// nothing, holds a connection for a while and no more.
+func (a *api) server() *http.Server {
+	return &http.Server{
 		Handler: a.handler(), ErrorLog: slog.NewLogLogger(a.log.Handler(), slog.LevelWarn),
 		ReadHeaderTimeout: 5 * time.Second, ReadTimeout: longestRequest, WriteTimeout: 2 * longestRequest,
 		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10,
 	}
+}
+
+// serveUntil serves and does the background work until ctx ends; then it lets
+// the requests end, and after them the work. Clicks are its own to write, also
+// where the jobs are left to others.
+func (a *api) serveUntil(ctx context.Context, listener net.Listener) error {
+	server := a.server()
 	working, stopWork := context.WithCancel(context.WithoutCancel(ctx))
 	worked, served := make(chan error, 2), make(chan error, 1)
-	go func() { worked <- a.program.Run(working) }()
+	go func() {
+		if !a.jobs {
+			worked <- nil
+			return
+		}
+		worked <- a.program.Run(working)
+	}()
 	go func() { worked <- a.clicks.Run(working) }()
 	go func() { served <- server.Serve(listener) }()
 	var err error

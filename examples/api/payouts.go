@@ -62,13 +62,15 @@ func (a *api) balance(c *call) (reply, error) {
 	}{amount(b.Pending, b.Currency), amount(b.Available, b.Currency), amount(b.InPayout, b.Currency), amount(b.Paid, b.Currency), b.Currency}, read.From)
 }
 
+type runBody struct {
+	Minimum commission.Decimal `json:"minimum"`
+	UpTo    time.Time          `json:"up_to"`
+}
+
 // runPayouts makes payouts until the request's time is over; what it has made by
 // then stays, and asking again makes the rest.
 func (a *api) runPayouts(c *call) (reply, error) {
-	in, err := optionalBody[struct {
-		Minimum commission.Decimal `json:"minimum"`
-		UpTo    time.Time          `json:"up_to"`
-	}](c)
+	in, err := optionalBody[runBody](c)
 	if err != nil {
 		return reply{}, err
 	}

@@ -112,16 +112,18 @@ type simulatedJSON struct {
 	Affiliates   []comparisonJSON `json:"affiliates"`
 }
 
+type simulationBody struct {
+	From time.Time `json:"from"`
+	To   time.Time `json:"to"`
+}
+
 // simulate answers what would have been posted under the plan of the path.
 func (a *api) simulate(c *call) (reply, error) {
 	plan, err := a.plan(c)
 	if err != nil {
 		return reply{}, err
 	}
-	in, err := bodyOf[struct {
-		From time.Time `json:"from"`
-		To   time.Time `json:"to"`
-	}](c)
+	in, err := bodyOf[simulationBody](c)
 	if err != nil {
 		return reply{}, err
 	}

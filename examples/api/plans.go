@@ -78,17 +78,19 @@ type assignmentJSON struct {
 	From        time.Time          `json:"from"`
 }
 
+type assignmentBody struct {
+	Scope       commission.Scope   `json:"scope"`
+	Category    affiliate.Category `json:"category"`
+	AffiliateID uuid.UUID          `json:"affiliate_id"`
+	From        time.Time          `json:"from"`
+}
+
 func (a *api) assignPlan(c *call) (reply, error) {
 	plan, err := a.plan(c)
 	if err != nil {
 		return reply{}, err
 	}
-	in, err := bodyOf[struct {
-		Scope       commission.Scope   `json:"scope"`
-		Category    affiliate.Category `json:"category"`
-		AffiliateID uuid.UUID          `json:"affiliate_id"`
-		From        time.Time          `json:"from"`
-	}](c)
+	in, err := bodyOf[assignmentBody](c)
 	if err != nil {
 		return reply{}, err
 	}

@@ -73,6 +73,8 @@ func problemOf(err error) problem {
 		return newProblem(http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is longer than %d bytes", large.Limit))
 	case errors.As(err, new(malformed)):
 		return newProblem(http.StatusBadRequest, summary(fields, err.Error())).with(fields)
+	case errors.Is(err, errBusy):
+		return newProblem(http.StatusServiceUnavailable, err.Error())
 	case errors.Is(err, fature.ErrOutcomeUnknown):
 		return newProblem(http.StatusServiceUnavailable, "the outcome is unknown: ask again with the same key")
 	case errors.Is(err, fature.ErrUnavailable), fature.Retryable(err), errors.Is(err, context.DeadlineExceeded):
@@ -89,8 +91,11 @@ func problemOf(err error) problem {
 	return newProblem(http.StatusInternalServerError, "something went wrong here; the log has it by X-Request-Id")
 }
 
+// mostErrors are as many as an answer tells of; its detail counts all.
+const mostErrors = 200
+
 func (p problem) with(fields []fieldError) problem {
-	p.Errors = fields
+	p.Errors = fields[:min(len(fields), mostErrors)]
 	return p
 }
 

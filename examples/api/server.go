@@ -32,6 +32,7 @@ import (
 const (
 	largestBody    = 1 << 20
 	largestBatch   = 16 << 20
+	largestLogin   = 16 << 10 // from anybody
 	longestRequest = 30 * time.Second
 )
 
@@ -41,6 +42,8 @@ type api struct {
 	pool    *pgxpool.Pool
 	clicks  *click.Recorder
 	hosts   []string // to which links may lead
+	jobs    bool     // the background work is done here
+	large   turns
 	log     *slog.Logger
 	now     func() time.Time
 
@@ -71,7 +74,7 @@ func (a *api) routes() []route {
 		{pattern: "GET /v1/reports/{report}", to: staff, do: a.report},
 		{pattern: "GET /r/{code}", to: public, do: a.follow},
 		{pattern: "POST /v1/customers", to: admins, do: a.attributeCustomer},
-		{pattern: "POST /v1/auth/login", to: public, do: a.login},
+		{pattern: "POST /v1/auth/login", to: public, do: a.login, body: largestLogin},
 		{pattern: "POST /v1/auth/logout", to: everyone, do: a.logout},
 		{pattern: "GET /v1/auth/sessions", to: everyone, do: a.listSessions},
 		{pattern: "DELETE /v1/auth/sessions/{id}", to: everyone, do: a.endSession},
@@ -194,7 +197,7 @@ func (a *api) serve(w http.ResponseWriter, r *http.Request, rt route) {
 		_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(within + longestRequest))
 	}
 	r = r.WithContext(ctx)
-	r.Body = http.MaxBytesReader(w, r.Body, max(rt.body, largestBody))
+	r.Body = http.MaxBytesReader(w, r.Body, rt.largest())
 	answer, err := a.answer(&call{Request: r}, rt)
 	if err != nil {
 		a.refuse(w, r, err)
@@ -214,6 +217,11 @@ func (a *api) answer(c *call, rt route) (reply, error) {
 		actor := fature.Actor{ID: e.user, Request: e.request}
 		c.Request = c.WithContext(fature.WithActor(c.Context(), actor))
 	}
+	done, err := a.large.take(c, rt)
+	if err != nil {
+		return reply{}, err
+	}
+	defer done()
 	return rt.do(c)
 }
 

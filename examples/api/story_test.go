@@ -6,7 +6,6 @@ import (
 	"net"
 	"os"
 	"os/exec"
-	"regexp"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -293,20 +292,27 @@ func TestMain(m *testing.M) {
 	m.Run()
 }
 
+// start runs the program on a database until the test ends, and tells where it
+// listens.
+func start(t *testing.T, database string, args ...string) (program *exec.Cmd, address string) {
+	t.Helper()
+	program = exec.CommandContext(t.Context(), os.Args[0], append(args, "-addr", "127.0.0.1:0")...)
+	program.Env = append(os.Environ(), "BE_THE_PROGRAM=1", "DATABASE_URL="+database)
+	out, err := program.StdoutPipe()
+	require.NoError(t, err)
+	require.NoError(t, program.Start())
+	_, err = fmt.Fscanf(out, "listening on %s\n", &address)
+	require.NoError(t, err)
+	return program, address
+}
+
 // The program as it is started: it migrates, says where it listens, serves, and
 // ends on SIGTERM; a second start finds its admin.
 func TestProgram(t *testing.T) {
 	t.Parallel()
 	database := testenv.URL(testenv.Empty(t))
 	for range 2 {
-		program := exec.CommandContext(t.Context(), os.Args[0], "-addr", "127.0.0.1:0", "-seed-admin", "admin@example.com:"+secret)
-		program.Env = append(os.Environ(), "BE_THE_PROGRAM=1", "DATABASE_URL="+database)
-		out, err := program.StdoutPipe()
-		require.NoError(t, err)
-		require.NoError(t, program.Start())
-		var address string
-		_, err = fmt.Fscanf(out, "listening on %s\n", &address)
-		require.NoError(t, err)
+		program, address := start(t, database, "-seed-admin", "admin@example.com:"+secret)
 		w := &world{T: t, url: address}
 		w.want(200, w.login("admin@example.com"), "GET /v1/plans", "")
 		require.NoError(t, program.Process.Signal(syscall.SIGTERM))
@@ -322,31 +328,6 @@ func TestSeedAdmin(t *testing.T) {
 		require.Error(t, err, bad)
 		require.NotContains(t, err.Error(), secret)
 	}
-}
-
-// What the README sends, from login to preview, is answered as it says.
-func TestReadmeSession(t *testing.T) {
-	t.Parallel()
-	readme, err := os.ReadFile("../../README.md")
-	require.NoError(t, err)
-	_, session, found := strings.Cut(string(readme), "go run ./examples/api ")
-	require.True(t, found)
-	session, after, _ := strings.Cut(session, "```")
-	require.Contains(t, session, "-seed-admin admin@example.com:"+secret)
-	w := newWorld(t)
-	token := ""
-	for _, m := range regexp.MustCompile(`(?s)127\.0\.0\.1:8080(/\S+).*?-d '(.*?)'`).FindAllStringSubmatch(session, -1) {
-		r := w.want(200, token, "POST "+m[1], m[2])
-		if token == "" {
-			token = r.id("token")
-			continue
-		}
-		_, says, _ := strings.Cut(after, "It answers `")
-		says, _, _ = strings.Cut(says, "`")
-		require.Contains(t, r.text, says)
-		return
-	}
-	t.Fatal("the README previews nothing")
 }
 
 // A request that is on its way when the program is told to end is answered.

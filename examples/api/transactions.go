@@ -168,16 +168,18 @@ type batchJSON struct {
 	Failed       int           `json:"failed"`
 }
 
+type batchBody struct {
+	Transactions []json.RawMessage `json:"transactions"`
+	Partial      bool              `json:"partial"`
+}
+
 func (a *api) recordBatch(c *call) (reply, error) {
-	in, err := bodyOf[struct {
-		Transactions []json.RawMessage `json:"transactions"`
-		Partial      bool              `json:"partial"`
-	}](c)
+	in, err := bodyOf[batchBody](c)
 	if err != nil {
 		return reply{}, err
 	}
-	if len(in.Transactions) == 0 || len(in.Transactions) > fature.MaxBatch {
-		return reply{}, fault.Field("transactions", "are %d, not from 1 to %d", len(in.Transactions), fature.MaxBatch)
+	if len(in.Transactions) == 0 {
+		return reply{}, fault.Field("transactions", "are none, not from 1 to %d", longestList)
 	}
 	if c.Header.Get("Idempotency-Key") != "" {
 		return reply{}, malformed{fault.Field("Idempotency-Key", "is for one event: give each of a batch its original_id")}

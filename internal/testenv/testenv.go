@@ -54,6 +54,20 @@ func Start(ctx context.Context, log func(format string, args ...any)) (*Servers,
 	return choose(ctx, log, startPrivate)
 }
 
+// Named are the servers that a program was told of by their URLs, which go on
+// when it ends; without a database they are those of [Start], and a Redis that
+// was named beside them.
+func Named(ctx context.Context, database, redis string, log func(format string, args ...any)) (*Servers, error) {
+	if database != "" {
+		return &Servers{Backend: "url", DatabaseURL: database, RedisURL: redis}, nil
+	}
+	servers, err := Start(ctx, log)
+	if err == nil && redis != "" {
+		servers.RedisURL = redis
+	}
+	return servers, err
+}
+
 // choose tries the finders in order until one leads to running servers.
 func choose(ctx context.Context, log logf, start func(context.Context, plan) (*Servers, error)) (*Servers, error) {
 	names, err := order(os.Getenv("FATURE_BACKEND"))
