@@ -88,7 +88,7 @@ var badValues = map[string]string{
 	"NUL":                          `"a\u0000b"`, "half a surrogate": `"\ud800"`, "no UTF-8": "\"\xff\xfe\"", "a newline": `"a\nb"`, "another direction": `"\u202ea"`,
 	"text of a huge number": `"1e400"`, "text of 40 digits": `"` + strings.Repeat("9", 40) + `"`, "text of a negative number": `"-12.34"`,
 	"not a number": `"NaN"`, "infinite": `"Infinity"`, "hexadecimal": `"0x10"`, "a quote": `"'; drop table users; --"`,
-	"another's id": `"{eva}"`, "nobody's id": `"{none}"`, "a time of old": `"0001-01-01T00:00:00Z"`, "a time far ahead": `"9999-12-31T23:59:59-23:59"`,
+	"another's id": `"{eva}"`, "nobody's id": `"{none}"`, "a time of old": `"0001-01-01T00:00:00Z"`, "a time far ahead": `"9999-12-31T23:59:59Z"`, "the year 10000": `"9999-12-31T23:59:59-23:59"`, "a period far ahead": `"9999-12"`,
 	"deep lists": strings.Repeat("[", 5000) + strings.Repeat("]", 5000), "deeper lists": strings.Repeat("[", 400_000),
 	"deep objects": strings.Repeat(`{"a":`, 5000) + "1" + strings.Repeat("}", 5000),
 }

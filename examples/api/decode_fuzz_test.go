@@ -40,6 +40,7 @@ func FuzzDecode(f *testing.F) {
 	for _, value := range badValues {
 		f.Add(event, []byte(`{"metadata": {"k": `+value+`}, "amount": `+value+`, "created_at": `+value+`, "reverses": `+value+`}`))
 	}
+	f.Add(event, []byte(`{"type": "sale", "amount": "1", "created_at": "2026-01-01T00:00:00+24:00"}`))
 	f.Add(event, []byte(` {"type": "sale" , "Type": "bet", "type": "win"}`))
 	f.Fuzz(func(t *testing.T, which byte, data []byte) {
 		b := named[int(which)%len(named)]
@@ -86,7 +87,7 @@ func FuzzQuery(f *testing.F) {
 	cursor := page.Cursor(page.Moment{At: time.Unix(1, 0).UTC(), ID: uuid.Max})
 	for _, seed := range []string{
 		"", "limit=50&cursor=" + cursor, "limit=201", "limit=%zz", "affiliate_id=" + uuid.Max.String(), "from=2026-06-01T00:00:00-03:00&to=now", "customer_id=%00",
-		"limit=1&limit=2", "limit=1;cursor=x", "x=1", "=&=", "%ff=%ff", "from=", "to=9999-12-31T23:59:59-23:59", "limit=+5", "limit=%2B5",
+		"limit=1&limit=2", "limit=1;cursor=x", "x=1", "=&=", "%ff=%ff", "from=", "to=9999-12-31T23:59:59-23:59", "limit=+5", "from=2026-01-01T00:00:00%2B24:00", "limit=%2B5",
 	} {
 		f.Add(seed)
 	}
