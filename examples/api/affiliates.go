@@ -102,11 +102,6 @@ func (a *api) getAffiliate(c *call) (reply, error) {
 	return ok(body)
 }
 
-type adjustmentBody struct {
-	Amount commission.Decimal `json:"amount"`
-	Reason string             `json:"reason"`
-}
-
 // adjust posts once what is asked twice under one Idempotency-Key.
 func (a *api) adjust(c *call) (reply, error) {
 	one, err := a.affiliate(c)
@@ -128,4 +123,9 @@ func (a *api) adjust(c *call) (reply, error) {
 		return reply{}, err
 	}
 	return created(lineReply(line))
+}
+
+type adjustmentBody struct {
+	Amount commission.Decimal `json:"amount"`
+	Reason string             `json:"reason"`
 }
