@@ -44,11 +44,18 @@ func ParseInterval(name string, zone *time.Location) (Interval, error) {
 	if iv.Name != name || !iv.To.After(date(2000, time.January, 1)) {
 		return Interval{}, fault.Field("period", "%s is not in the calendar since 2000", name)
 	}
+	if !iv.From.Before(endOfTime) {
+		return Interval{}, fault.Field("period", "%s is after the year 2999", name)
+	}
 	if !iv.From.Before(iv.To) {
 		return Interval{}, fault.Field("period", "%s does not exist in %s", name, zone)
 	}
 	return iv, nil
 }
+
+// endOfTime bounds what is asked about times to come: with the longest hold after
+// it a time still has a year of four digits, which JSON needs.
+var endOfTime = date(3000, time.January, 1)
 
 // IntervalAt is the interval that a moment lies in.
 func IntervalAt(p Period, at time.Time, zone *time.Location) Interval {

@@ -255,6 +255,7 @@ func (p *preview) events() {
 		_, known := p.affiliates[e.Affiliate]
 		p.That(known || e.Affiliate == "" && e.Reverses != "", path+".affiliate", "%.40q is not one of the affiliates", e.Affiliate)
 		p.That(!e.At.IsZero(), path+".at", "is missing")
+		p.That(e.At.Before(endOfTime), path+".at", "is after the year 2999")
 		event, err := p.event(e)
 		if err != nil {
 			p.Err(path+".amount", err)

@@ -250,6 +250,7 @@ func TestPreviewRefusesCloses(t *testing.T) {
 	}{
 		"no name":               {"UTC", `"June"`, []string{`close[0]: "June" is not a period such as 2025-06, 2025-W23 or 2025-06-14`}},
 		"no date":               {"UTC", `"2025-06", "2025-06-31"`, []string{"close[1]: 2025-06-31 is not in the calendar since 2000"}},
+		"far ahead":             {"UTC", `"9999-12"`, []string{"close[0]: 9999-12 is after the year 2999"}},
 		"no rule":               {"UTC", `"2025-W27"`, []string{`close[0]: no rule of a plan that is in force pays by "2025-W27"`}},
 		"no rule yet":           {"UTC", `"2025-06-30"`, []string{`close[0]: no rule of a plan that is in force pays by "2025-06-30"`}},
 		"twice":                 {"UTC", `"2025-06", "2025-07", "2025-06"`, []string{`close[2]: "2025-06" stands twice`}},

@@ -173,11 +173,6 @@ func (a *api) changeAffiliate(c *call) (reply, error) {
 	return a.answerAffiliate(c, one, err)
 }
 
-type adjustmentBody struct {
-	Amount commission.Decimal `json:"amount"`
-	Reason string             `json:"reason"`
-}
-
 // adjust posts once what is asked twice under one Idempotency-Key.
 func (a *api) adjust(c *call) (reply, error) {
 	one, err := a.affiliate(c)
@@ -199,4 +194,9 @@ func (a *api) adjust(c *call) (reply, error) {
 		return reply{}, err
 	}
 	return created(lineReply(line))
+}
+
+type adjustmentBody struct {
+	Amount commission.Decimal `json:"amount"`
+	Reason string             `json:"reason"`
 }

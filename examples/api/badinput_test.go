@@ -24,9 +24,14 @@ type bodyCase struct {
 }
 
 // bodies are the routes that take one: a body that is read, what it is read
-// into, and the rest of its fields, which do not go together with the others.
+// into, if that has a name, and the rest of its fields, which do not go together
+// with the others. Of laterRoutes they wait for their route.
 var bodies = []bodyCase{
 	{"POST /v1/auth/login", "", `{"email": "ana@example.com", "password": "` + secret + `"}`, `{}`, into[loginBody], 200},
+	{"POST /v1/users", "", `{"email": "zoe@example.com", "name": "Zoe", "password": "long-enough", "role": "manager", "status": "active"}`, `{}`, nil, 201},
+	{"PATCH /v1/users/{id}", "/v1/users/{bia user}", `{"name": "Bia", "status": "active"}`, `{"email": "b@example.com", "password": "long-enough", "role": "affiliate"}`, nil, 200},
+	{"PATCH /v1/affiliates/{id}", "/v1/affiliates/{bia}", `{"status": "active", "category": "vip"}`, `{"referral_code": "bia-too"}`, nil, 200},
+	{"POST /v1/affiliates/{id}/move", "/v1/affiliates/{eva}/move", `{"parent_id": "{ana}"}`, `{}`, nil, 200},
 	{"POST /v1/customers", "", `{"customer_id": "carla", "code": "bia-code", "email": "c@example.com"}`,
 		`{"affiliate_id": "{bia}", "visitor": "0123456789abcdef"}`, into[customerJSON], 200},
 	{"POST /v1/affiliates", "", `{"email": "dora@example.com", "name": "Dora", "password": "long-enough", "referral_code": "dora", "category": "vip", "parent_id": "{ana}"}`,
@@ -38,7 +43,7 @@ var bodies = []bodyCase{
 		"customers": [{"id": "c", "attributed_at": "2025-06-01T00:00:00Z"}],
 		"events": [{"id": "e", "at": "2025-06-01T00:00:00Z", "affiliate": "bia", "customer": "c", "type": "sale", "amount": "10.00", "metadata": {"k": "v"}}]
 	}`, `{"close": ["2025-06"]}`, into[commission.Sample], 200},
-	{"POST /v1/plans", "", share, `{"caps": [{"per": "customer", "period": "lifetime", "max": "1.00"}], "timezone": "America/Sao_Paulo"}`, into[commission.Document], 201},
+	{"POST /v1/plans", "", share, `{"caps": [{"per": "customer", "period": "lifetime", "max": "1.00"}], "timezone": "America/Sao_Paulo", "rounding": "half_up", "hold": "7d"}`, into[commission.Document], 201},
 	{"POST /v1/plans/{id}/assignments", "/v1/plans/{plan}/assignments", `{"scope": "category", "category": "vip", "from": "2026-02-01T00:00:00Z"}`,
 		`{"affiliate_id": "{bia}"}`, into[assignmentBody], 201},
 	{"POST /v1/plans/{id}/simulate", "/v1/plans/{plan}/simulate", `{"from": "2025-06-01T00:00:00Z", "to": "2025-07-01T00:00:00Z"}`, `{}`, into[simulationBody], 200},
@@ -62,8 +67,16 @@ const (
 
 func into[T any]() any { return new(T) }
 
+// fields are those that the body is read into.
+func (b bodyCase) fields() map[string][]int {
+	if b.into == nil {
+		return nil
+	}
+	return fieldsIn(reflect.TypeOf(b.into()).Elem())
+}
+
 // withoutBody are the routes that write and take none.
-var withoutBody = []string{"POST /v1/auth/logout", "POST /v1/periods/{period}/close"}
+var withoutBody = []string{"POST /v1/auth/logout", "POST /v1/periods/{period}/close", "POST /v1/transactions/{id}/process"}
 
 // badValues stand where a field is: what is of no type that it takes is known by
 // the kind of the value that it has.
@@ -75,9 +88,15 @@ var badValues = map[string]string{
 	"NUL":                          `"a\u0000b"`, "half a surrogate": `"\ud800"`, "no UTF-8": "\"\xff\xfe\"", "a newline": `"a\nb"`, "another direction": `"\u202ea"`,
 	"text of a huge number": `"1e400"`, "text of 40 digits": `"` + strings.Repeat("9", 40) + `"`, "text of a negative number": `"-12.34"`,
 	"not a number": `"NaN"`, "infinite": `"Infinity"`, "hexadecimal": `"0x10"`, "a quote": `"'; drop table users; --"`,
-	"another's id": `"{eva}"`, "nobody's id": `"{none}"`, "a time of old": `"0001-01-01T00:00:00Z"`, "a time far ahead": `"9999-12-31T23:59:59-23:59"`,
+	"another's id": `"{eva}"`, "nobody's id": `"{none}"`, "a time of old": `"0001-01-01T00:00:00Z"`, "a time far ahead": `"9999-12-31T23:59:59Z"`, "the year 10000": `"9999-12-31T23:59:59-23:59"`, "a period far ahead": `"9999-12"`,
 	"deep lists": strings.Repeat("[", 5000) + strings.Repeat("]", 5000), "deeper lists": strings.Repeat("[", 400_000),
 	"deep objects": strings.Repeat(`{"a":`, 5000) + "1" + strings.Repeat("}", 5000),
+}
+
+// withinDocuments are those that each value within a list or an object is given.
+var withinDocuments = []string{
+	"a number", "a huge number", "a boolean", "null", "a list", "an object", "empty", "a long string", "NUL", "text of a huge number",
+	"a time far ahead", "the year 10000", "a period far ahead", "deep lists",
 }
 
 // secrets are what no answer may have: what a server said, and where in the code
@@ -159,7 +178,10 @@ func TestBadBodies(t *testing.T) {
 		largest[rt.pattern] = rt.largest()
 	}
 	for _, b := range bodies {
-		covered = append(covered, b.pattern)
+		if covered = append(covered, b.pattern); largest[b.pattern] == 0 {
+			require.Contains(t, laterRoutes, b.pattern)
+			continue
+		}
 		t.Run(b.pattern, func(t *testing.T) { sent += s.in(t).badBodies(b, largest[b.pattern]) })
 	}
 	for _, rt := range s.routes() {
@@ -191,7 +213,7 @@ func (s *story) badBodies(b bodyCase, largest int64) (sent int) {
 
 	doc := parse(t, valid)
 	rest := parse(t, s.with(b.rest))
-	for name := range fieldsIn(reflect.TypeOf(b.into()).Elem()) {
+	for name := range b.fields() {
 		require.True(t, doc[name] != nil || rest[name] != nil, "%s: %s is in neither body", b.pattern, name)
 	}
 	list := places("", doc)
@@ -213,7 +235,11 @@ func (s *story) badBodies(b bodyCase, largest int64) (sent int) {
 		if strings.Contains(p.path, "].document.") {
 			continue // as in a plan
 		}
+		nested := strings.ContainsAny(p.path, ".[")
 		for kind, bad := range badValues {
+			if nested && !slices.Contains(withinDocuments, kind) {
+				continue
+			}
 			p.set("@bad@")
 			text, err := json.Marshal(doc)
 			require.NoError(t, err)
@@ -231,7 +257,7 @@ func (s *story) badBodies(b bodyCase, largest int64) (sent int) {
 		}
 		text, err := json.Marshal(p.value)
 		require.NoError(t, err)
-		if name := p.path; !strings.ContainsAny(name, ".[") {
+		if name := p.path; !nested {
 			full, err := json.Marshal(doc)
 			require.NoError(t, err)
 			for what, body := range map[string]string{

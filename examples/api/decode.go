@@ -336,10 +336,13 @@ func parseID(text string) (uuid.UUID, error) {
 	return id, nil
 }
 
+// parseTime reads a time, which is UTC from here on: a zone that Go reads may be
+// one that it does not write.
 func parseTime(text string) (time.Time, error) {
 	t, err := time.Parse(time.RFC3339, text)
-	if err != nil {
-		return t, fault.Field("", "%.40q is not a time such as 2026-11-24T13:00:00Z", text)
+	t = t.UTC()
+	if err != nil || t.Year() < 0 || t.Year() > 9999 {
+		return time.Time{}, fault.Field("", "%.40q is not a time such as 2026-11-24T13:00:00Z", text)
 	}
 	return t, nil
 }
