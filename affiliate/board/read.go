@@ -27,7 +27,7 @@ type Page struct {
 	page.Page[Entry]
 	Of   int       // how many are on the board
 	AsOf time.Time // when it was built
-	From cache.From
+	From cache.From // whether it was at hand
 }
 
 // Filter says which part of which board.
