@@ -25,8 +25,8 @@ type Entry struct {
 // Page is a part of a board.
 type Page struct {
 	page.Page[Entry]
-	Of   int       // how many are on the board
-	AsOf time.Time // when it was built
+	Of   int        // how many are on the board
+	AsOf time.Time  // when it was built
 	From cache.From // whether it was at hand
 }
 
