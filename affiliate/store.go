@@ -102,8 +102,9 @@ type Filter struct {
 	Status   Status
 	Category Category
 	Level    *int
-	// Search is a part of the name or of the referral code, in any case. It costs
-	// by how many are looked at until the page is full.
+	// Search is a part of the name or of the referral code, in any case of the
+	// letters that the database's locale knows. It costs by how many are looked at
+	// until the page is full.
 	Search string
 	After  string // the Next of the page before
 	Limit  int    // defaults to 50, at most 1,000

@@ -31,8 +31,9 @@
 //
 // # Reads
 //
-// Reads take no locks and run at any isolation. [Store.AsOf] and
-// [Store.UplineAsOf] read the tree as it was at a time, and [Past] holds it as
-// any rating saw it. [Checks] are the invariants of the tree, and
-// [Store.Rebuild] makes the closure anew from parent_id.
+// Reads take no locks and run at any isolation. [Store.Outline] is the top of a
+// tree of any size, for a picture of it. [Store.AsOf] and [Store.UplineAsOf]
+// read the tree as it was at a time, and [Past] holds it as any rating saw it.
+// [Checks] are the invariants of the tree, and [Store.Rebuild] makes the closure
+// anew from parent_id.
 package hierarchy

@@ -25,9 +25,9 @@ type Entry struct {
 // Page is a part of a board.
 type Page struct {
 	page.Page[Entry]
-	Of   int       // how many are on the board
-	AsOf time.Time // when it was built
-	From cache.From
+	Of   int        // how many are on the board
+	AsOf time.Time  // when it was built
+	From cache.From // whether it was at hand
 }
 
 // Filter says which part of which board.

@@ -57,7 +57,8 @@ func TestFigures(t *testing.T) {
 	require.NotEmpty(t, r.has("as_of"))
 	r = w.want(200, eva, "GET /v1/rankings/commissions?period=week&limit=1", "")
 	require.Equal(t, anaID, w.want(200, eva, "GET /v1/rankings/commissions?period=week&cursor="+r.id("next"), "").has("items.0.affiliate_id"))
-	require.Empty(t, w.want(200, eva, "GET /v1/rankings/customers?period=day", "").has("items"), "nobody was attributed")
+	require.Equal(t, []any{map[string]any{"rank": 1.0, "affiliate_id": biaID, "name": "bia", "score": 1.0}},
+		w.want(200, eva, "GET /v1/rankings/customers?period=day", "").has("items"), "a number of customers is a number")
 
 	for _, kept := range []string{of + "/stats", of + "/rank?metric=customers&period=week", "GET /v1/rankings/volume?period=week"} {
 		first := w.want(200, admin, kept, "")
@@ -66,7 +67,7 @@ func TestFigures(t *testing.T) {
 		require.Equal(t, "hit", again.header.Get("X-Cache"), kept)
 		require.Equal(t, first.text, again.text, kept)
 		w.want(304, admin, kept, "", "If-None-Match: "+tag)
-		require.NotContains(t, w.want(200, admin, kept, "", `If-None-Match: "other"`).text, "null,", kept)
+		require.Equal(t, first.text, w.want(200, admin, kept, "", `If-None-Match: "other"`).text, kept)
 	}
 	fresh := w.want(200, admin, "GET /v1/rankings/recruits?period=all", "")
 	require.Equal(t, "miss", fresh.header.Get("X-Cache"))
@@ -77,10 +78,7 @@ func TestFigures(t *testing.T) {
 	require.Empty(t, w.want(200, ana, "GET /v1/affiliates/"+anaID+"/achievements", "").has("items"))
 
 	require.Len(t, w.want(200, bia, of+"/commissions", "").has("items"), 2)
-	r = w.want(200, ana, of+"/commissions?limit=1&status=pending&rule=sale", "")
-	if r.has("items.0") == nil { // without a hold the lines are approved at once
-		r = w.want(200, ana, of+"/commissions?limit=1&status=approved&rule=sale", "")
-	}
+	r = w.want(200, ana, of+"/commissions?limit=1&status=approved&rule=sale", "")
 	require.Equal(t, "5.05", r.has("items.0.final_amount"), "the latest first")
 	require.Equal(t, "10.00", w.want(200, ana, of+"/commissions?cursor="+r.id("next"), "").has("items.0.final_amount"))
 	require.Empty(t, w.want(200, bia, of+"/commissions?to=2026-01-01T00:00:00Z", "").has("items"))
