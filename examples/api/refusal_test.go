@@ -39,6 +39,7 @@ func TestAccess(t *testing.T) {
 	}{
 		{"GET /livez", "", "", "200 200 200 200 200 200"},
 		{"GET /readyz", "", "", "200 200 200 200 200 200"},
+		{"GET /openapi.yaml", "", "", "200 200 200 200 200 200"},
 		{"GET /v1/auth/sessions", "", "", "200 200 200 200 200 401"},
 		{"DELETE /v1/auth/sessions/{id}", "/v1/auth/sessions/{none}", "", "404 404 404 404 404 401"},
 		{"GET /r/{code}", "/r/ana-code?to=https://shop.example/", "", "422 422 422 422 422 422"},

@@ -53,6 +53,7 @@ func (a *api) routes() []route {
 	return append([]route{
 		{pattern: "GET /livez", to: public, do: a.live},
 		{pattern: "GET /readyz", to: public, do: a.ready},
+		{pattern: "GET /openapi.yaml", to: public, do: a.openapi},
 		{pattern: "GET /r/{code}", to: public, do: a.follow},
 		{pattern: "POST /v1/customers", to: admins, do: a.attributeCustomer},
 		{pattern: "POST /v1/auth/login", to: public, do: a.login},
@@ -195,6 +196,8 @@ func (a *api) write(w http.ResponseWriter, r *http.Request, answer reply, kind s
 		return
 	case csvText:
 		text, kind = body, "text/csv; charset=utf-8"
+	case yamlText:
+		text, kind = body, "application/yaml"
 	default:
 		var buffer bytes.Buffer
 		out := json.NewEncoder(&buffer)

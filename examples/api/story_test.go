@@ -284,15 +284,6 @@ func TestAway(t *testing.T) {
 	w.want(200, admin, "GET /v1/plans", "")
 }
 
-// TestMain lets the test binary be the program itself, which the tests run.
-func TestMain(m *testing.M) {
-	if os.Getenv("BE_THE_PROGRAM") != "" {
-		main()
-		return
-	}
-	m.Run()
-}
-
 // The program as it is started: it migrates, says where it listens, serves, and
 // ends on SIGTERM; a second start finds its admin.
 func TestProgram(t *testing.T) {
