@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -23,7 +24,6 @@ import (
 // contract is openapi.yaml, and what of it the tests have seen answered.
 type contract struct {
 	doc        *openapi3.T
-	mux        *http.ServeMux
 	operations map[string]*routers.Route // by the pattern of a route
 
 	mu   sync.Mutex
@@ -37,34 +37,47 @@ func readContract(text []byte) (*contract, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &contract{doc: doc, mux: http.NewServeMux(), operations: map[string]*routers.Route{}, seen: map[string]bool{}}
+	c := &contract{doc: doc, operations: map[string]*routers.Route{}, seen: map[string]bool{}}
 	for path, item := range doc.Paths.Map() {
 		for method, operation := range item.Operations() {
-			route := &routers.Route{Spec: doc, Path: path, PathItem: item, Method: method, Operation: operation}
-			c.operations[method+" "+path] = route
-			c.mux.HandleFunc(method+" "+path, func(w http.ResponseWriter, r *http.Request) { w.(*found).take(route, r) })
+			c.operations[method+" "+path] = &routers.Route{Spec: doc, Path: path, PathItem: item, Method: method, Operation: operation}
 		}
 	}
 	return c, nil
 }
 
-// found is the operation that a request is for; the mux of the document finds
-// it, and nothing is written.
-type found struct {
-	http.ResponseWriter
-	route  *routers.Route
-	params map[string]string
-}
-
-func (f *found) take(route *routers.Route, r *http.Request) {
-	f.route, f.params = route, map[string]string{}
-	for _, parameters := range []openapi3.Parameters{route.PathItem.Parameters, route.Operation.Parameters} {
-		for _, p := range parameters {
-			if p.Value.In == openapi3.ParameterInPath {
-				f.params[p.Value.Name] = r.PathValue(p.Value.Name)
-			}
+// find is the operation that a request is for, and what stands in its path for
+// the parameters. As OpenAPI has it, what is written out goes before a parameter.
+func (c *contract) find(r *http.Request) (best *routers.Route, params map[string]string) {
+	method := r.Method
+	if method == http.MethodHead {
+		method = http.MethodGet
+	}
+	for _, route := range c.operations {
+		if in, ok := matched(route.Path, r.URL); ok && route.Method == method && (best == nil || len(in) < len(params)) {
+			best, params = route, in
 		}
 	}
+	return best, params
+}
+
+func matched(path string, u *url.URL) (params map[string]string, ok bool) {
+	want, got := strings.Split(path, "/"), strings.Split(u.EscapedPath(), "/")
+	params = map[string]string{}
+	for i := range want {
+		if len(want) != len(got) {
+			return nil, false
+		}
+		text, err := url.PathUnescape(got[i])
+		name, parameter := strings.CutPrefix(want[i], "{")
+		switch {
+		case parameter && err == nil && text != "":
+			params[strings.TrimSuffix(name, "}")] = text
+		case parameter || text != want[i]:
+			return nil, false
+		}
+	}
+	return params, true
 }
 
 // told are the headers that an answer has only where the document says so.
@@ -87,25 +100,22 @@ func (c *contract) check(ctx context.Context, e exchange) error {
 	if e.sent != "" && r.Header.Get("Content-Type") == "" {
 		r.Header.Set("Content-Type", "application/json") // as nobody needs to say
 	}
-	var at found
-	if _, pattern := c.mux.Handler(r); pattern == "" {
+	route, params := c.find(r)
+	if route == nil {
 		return c.checkUnrouted(e)
-	}
-	if c.mux.ServeHTTP(&at, r); at.route == nil {
-		return fmt.Errorf("%s %s leads to no operation", e.Method, e.URL.Path)
 	}
 	options := &openapi3filter.Options{
 		MultiError: true, IncludeResponseStatus: true, SkipSettingDefaults: true, RejectWhenRequestBodyNotSpecified: true,
 		AuthenticationFunc:      openapi3filter.NoopAuthenticationFunc,
 		SchemaValidationOptions: []openapi3.SchemaValidationOption{aUUID},
 	}
-	in := &openapi3filter.RequestValidationInput{Request: r, PathParams: at.params, Route: at.route, Options: options}
+	in := &openapi3filter.RequestValidationInput{Request: r, PathParams: params, Route: route, Options: options}
 	if e.status < 400 {
 		if err := checkRequest(ctx, in); err != nil {
 			return fmt.Errorf("the request: %w", err)
 		}
 	}
-	described := at.route.Operation.Responses.Status(e.status)
+	described := route.Operation.Responses.Status(e.status)
 	if described == nil {
 		return fmt.Errorf("the status %d is not in the document", e.status)
 	}
@@ -118,7 +128,7 @@ func (c *contract) check(ctx context.Context, e exchange) error {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.seen[fmt.Sprint(at.route.Method, " ", at.route.Path, " ", e.status)] = true
+	c.seen[fmt.Sprint(route.Method, " ", route.Path, " ", e.status)] = true
 	return nil
 }
 
@@ -238,7 +248,32 @@ func TestContractIsValid(t *testing.T) {
 }
 
 // comingSoon are the operations of the document that have no handler yet.
-var comingSoon = []string{}
+var comingSoon = []string{
+	"GET /health",
+	"GET /metrics",
+	"GET /v1/affiliates",
+	"GET /v1/affiliates/by-code/{code}",
+	"GET /v1/affiliates/{id}/achievements",
+	"GET /v1/affiliates/{id}/children",
+	"GET /v1/affiliates/{id}/commissions",
+	"GET /v1/affiliates/{id}/downline",
+	"GET /v1/affiliates/{id}/rank",
+	"GET /v1/affiliates/{id}/stats",
+	"GET /v1/affiliates/{id}/tree",
+	"GET /v1/affiliates/{id}/upline",
+	"GET /v1/audit",
+	"GET /v1/me",
+	"GET /v1/rankings/{metric}",
+	"GET /v1/reports/{report}",
+	"GET /v1/users",
+	"GET /v1/users/{id}",
+	"GET /v1/verify",
+	"PATCH /v1/affiliates/{id}",
+	"PATCH /v1/users/{id}",
+	"POST /v1/affiliates/{id}/move",
+	"POST /v1/transactions/{id}/process",
+	"POST /v1/users",
+}
 
 // Every route is in the document, for the same roles, and nothing else is.
 func TestContractHasTheRoutes(t *testing.T) {
@@ -280,8 +315,8 @@ func TestContractIsHeld(t *testing.T) {
 	const line = `{"id": "` + id + `", "affiliate_id": "` + id + `", "run_id": "` + id + `", "amount": "1.00", "currency": "BRL", "lines": 1,
 		"status": "created", "created_at": "2026-01-01T00:00:00Z", "approved_at": null, "sent_at": null, "paid_at": null, "ended_at": null}`
 	answer := func(call, sent string, status int, text string, headers ...string) error {
-		method, url, _ := strings.Cut(call, " ")
-		r, err := http.NewRequestWithContext(t.Context(), method, "http://127.0.0.1"+url, bytes.NewReader([]byte(sent)))
+		method, path, _ := strings.Cut(call, " ")
+		r, err := http.NewRequestWithContext(t.Context(), method, "http://127.0.0.1"+path, bytes.NewReader([]byte(sent)))
 		require.NoError(t, err)
 		h := http.Header{"Content-Type": {"application/json"}, "X-Request-Id": {"r"}}
 		if status >= 400 {
