@@ -105,11 +105,15 @@ func (a *api) explain(c *call) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
+	calculation := &line.Calculation
+	if line.Kind == commission.Adjustment {
+		calculation = nil // there is none: it was given or taken by hand
+	}
 	return ok(struct {
-		Sentence    string                 `json:"sentence"`
-		Steps       []string               `json:"steps"`
-		Calculation commission.Calculation `json:"calculation"`
-	}{said.Sentence, append([]string{}, said.Steps...), line.Calculation})
+		Sentence    string                  `json:"sentence"`
+		Steps       []string                `json:"steps"`
+		Calculation *commission.Calculation `json:"calculation"`
+	}{said.Sentence, append([]string{}, said.Steps...), calculation})
 }
 
 func (a *api) void(c *call) (reply, error) {

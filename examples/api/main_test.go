@@ -119,7 +119,8 @@ func (w *world) do(token, call, body string, headers ...string) answered {
 	text, err := io.ReadAll(res.Body)
 	require.NoError(w, err)
 	out := answered{status: res.StatusCode, header: res.Header, text: string(text)}
-	if len(text) > 0 && !strings.HasPrefix(res.Header.Get("Content-Type"), "text/csv") {
+	w.conforms(res, body, string(text))
+	if strings.HasSuffix(res.Header.Get("Content-Type"), "json") {
 		require.NoError(w, json.Unmarshal(text, &out.body), string(text))
 	}
 	return out

@@ -86,9 +86,10 @@ func (a *api) previewPeriod(c *call) (reply, error) {
 	}{written(plans, closedReply(currency)), statements})
 }
 
-// unstored is a previewed statement: the ids that it was given name nothing.
+// unstored is a previewed statement: the ids that it was given name nothing, and
+// it is not closed.
 func unstored(s commission.Settled) wholeStatement {
-	s.ID = uuid.Nil
+	s.ID, s.ClosedAt = uuid.Nil, time.Time{}
 	for i := range s.Lines {
 		s.Lines[i].ID, s.Lines[i].StatementID = uuid.Nil, nil
 	}

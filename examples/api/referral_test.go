@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"net/url"
 	"strings"
@@ -25,7 +26,10 @@ func (w *world) visit(method, path, cookie, agent string) *http.Response {
 	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	res, err := client.Do(req)
 	require.NoError(w, err)
+	text, err := io.ReadAll(res.Body)
+	require.NoError(w, err)
 	require.NoError(w, res.Body.Close())
+	w.conforms(res, "", string(text))
 	return res
 }
 

@@ -72,6 +72,7 @@ func (a *api) routes() []route {
 		{pattern: "GET /v1/audit", to: admins, do: a.listAudit},
 		{pattern: "GET /v1/verify", to: admins, do: a.verify, within: longestVerify},
 		{pattern: "GET /v1/reports/{report}", to: staff, do: a.report},
+		{pattern: "GET /openapi.yaml", to: public, do: a.openapi},
 		{pattern: "GET /r/{code}", to: public, do: a.follow},
 		{pattern: "POST /v1/customers", to: admins, do: a.attributeCustomer},
 		{pattern: "POST /v1/auth/login", to: public, do: a.login, body: largestLogin},
@@ -257,6 +258,8 @@ func (a *api) write(w http.ResponseWriter, r *http.Request, answer reply, kind s
 		return
 	case csvText:
 		text, kind = body, "text/csv; charset=utf-8"
+	case yamlText:
+		text, kind = body, "application/yaml"
 	default:
 		var buffer bytes.Buffer
 		out := json.NewEncoder(&buffer)

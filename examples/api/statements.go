@@ -32,7 +32,7 @@ type statementJSON struct {
 	Unrecouped  string            `json:"unrecouped"`
 	Customers   map[string]string `json:"customers,omitempty"` // whose losses are carried alone
 	Currency    string            `json:"currency"`
-	ClosedAt    time.Time         `json:"closed_at"`
+	ClosedAt    time.Time         `json:"closed_at,omitzero"`
 }
 
 // sums are amounts by the type of transaction.

@@ -283,15 +283,6 @@ func TestAway(t *testing.T) {
 	w.want(200, admin, "GET /v1/plans", "")
 }
 
-// TestMain lets the test binary be the program itself, which the tests run.
-func TestMain(m *testing.M) {
-	if os.Getenv("BE_THE_PROGRAM") != "" {
-		main()
-		return
-	}
-	m.Run()
-}
-
 // start runs the program on a database until the test ends, and tells where it
 // listens.
 func start(t *testing.T, database string, args ...string) (program *exec.Cmd, address string) {
