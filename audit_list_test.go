@@ -154,8 +154,9 @@ func TestAuditOfARecordIsQuick(t *testing.T) {
 		return n
 	}
 	for range 8 { // the server settles for one plan after the fifth time
-		require.Zero(t, read(fature.AuditFilter{Table: "users", RecordID: ana.UserID.String()}))
-		require.Zero(t, read(fature.AuditFilter{Actor: "nobody", From: time.Now().AddDate(0, -1, 0)}))
+		// The planner looks at the ends of indexes.
+		require.Less(t, read(fature.AuditFilter{Table: "users", RecordID: ana.UserID.String()}), 100)
+		require.Less(t, read(fature.AuditFilter{Actor: "nobody", From: time.Now().AddDate(0, -1, 0)}), 100)
 	}
-	require.Positive(t, read(fature.AuditFilter{Actor: "nobody"}), "and without a range it is")
+	require.GreaterOrEqual(t, read(fature.AuditFilter{Actor: "nobody"}), 5000, "and without a range it is")
 }

@@ -20,6 +20,9 @@ import (
 const (
 	// healthTime bounds a look at the servers, whatever they do.
 	healthTime = 2 * time.Second
+	// pingTime is how long Redis has: more than the cache gives it, which is told
+	// by the breaker.
+	pingTime = 500 * time.Millisecond
 	// mostCounted is where counting a backlog ends.
 	mostCounted = 100_000
 	// lateBy is what a job may be late besides three of its turns.
@@ -103,7 +106,7 @@ type Backlog struct {
 }
 
 // Health looks at PostgreSQL and Redis side by side, for two seconds at most: two
-// round trips of the one, and a PING of the other that waits 50 ms. What does not
+// round trips of the one, and a PING of the other that waits half a second. What does not
 // answer is said to be down; there is no error. It is Down without a migrated
 // PostgreSQL, and Degraded without Redis, without a partition for the next month,
 // where no process does the background work, where a job is late, and where the
@@ -208,7 +211,7 @@ func (k *caches) health(ctx context.Context) RedisHealth {
 	}
 	h := RedisHealth{Configured: true}
 	start, answer := time.Now(), make(chan error, 1)
-	go func() { answer <- k.redis.Ping(ctx) }()
+	go func() { answer <- k.redis.WithBudget(pingTime).Ping(ctx) }()
 	select {
 	case err := <-answer:
 		h.Up = err == nil

@@ -163,6 +163,7 @@ var guests = []guest{
 	{"", "customers", nil, "a report is of when customers came", false},
 	{"", "users", nil, "a report names the affiliates", false},
 	{"", "partitions", nil, "Verify checks the months", false},
+	{"", "schema_version", nil, "health is of a database at this version", false},
 }
 
 var (

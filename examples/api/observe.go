@@ -35,6 +35,7 @@ type metrics struct {
 	requests *prometheus.CounterVec
 	seconds  *prometheus.HistogramVec
 	inFlight prometheus.Gauge
+	page     http.Handler
 }
 
 func newMetrics(a *api) *metrics {
@@ -55,6 +56,7 @@ func newMetrics(a *api) *metrics {
 		m.requests, m.seconds, m.inFlight, &state{look: a.look, pool: a.pool, figures: a.program.CacheFigures},
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
 	)
+	m.page = promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4})
 	return m
 }
 
@@ -87,7 +89,7 @@ func methodOf(method string) string {
 // showMetrics answers what Prometheus asks for. It tells how busy the programme
 // is and nothing of anybody: a proxy keeps it from the outside.
 func (a *api) showMetrics(*call) (reply, error) {
-	return ok(promhttp.HandlerFor(a.metrics.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4}))
+	return ok(a.metrics.page)
 }
 
 // state is read when Prometheus asks: the health of the programme, the pool, and

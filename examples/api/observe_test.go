@@ -166,13 +166,15 @@ func TestTraces(t *testing.T) {
 
 	// What PostgreSQL says of an error quotes values: the span has its code.
 	spans.Reset()
-	_, err = w.pool.Exec(t.Context(), `select $1::text::integer`, "value-secret")
+	ctx, span := w.tracer.Tracer("test").Start(t.Context(), "test")
+	_, err = w.pool.Exec(ctx, `select $1::text::integer`, "value-secret")
 	require.ErrorContains(t, err, "value-secret")
 	var b pgx.Batch
 	b.Queue(`select $1::text::integer`, "value-secret")
-	require.ErrorContains(t, w.pool.SendBatch(t.Context(), &b).Close(), "value-secret")
-	_, err = w.pool.CopyFrom(t.Context(), pgx.Identifier{"fature", "users"}, []string{"name", "status"}, pgx.CopyFromRows([][]any{{"value-secret", "value-secret"}}))
+	require.ErrorContains(t, w.pool.SendBatch(ctx, &b).Close(), "value-secret")
+	_, err = w.pool.CopyFrom(ctx, pgx.Identifier{"fature", "users"}, []string{"name", "status"}, pgx.CopyFromRows([][]any{{"value-secret", "value-secret"}}))
 	require.Error(t, err)
+	span.End()
 	all, err = json.Marshal(spans.GetSpans())
 	require.NoError(t, err)
 	require.Contains(t, string(all), "22P02")

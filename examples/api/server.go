@@ -319,6 +319,12 @@ func (e *entry) WriteHeader(status int) {
 	e.ResponseWriter.WriteHeader(status)
 }
 
+// Write notes that of who writes without one.
+func (e *entry) Write(b []byte) (int, error) {
+	e.status = cmp.Or(e.status, http.StatusOK)
+	return e.ResponseWriter.Write(b)
+}
+
 // Unwrap lets http.ResponseController through.
 func (e *entry) Unwrap() http.ResponseWriter { return e.ResponseWriter }
 
