@@ -46,18 +46,31 @@ func readContract(text []byte) (*contract, error) {
 }
 
 // find is the operation that a request is for, and what stands in its path for
-// the parameters. As OpenAPI has it, what is written out goes before a parameter.
+// the parameters. What is written out goes before a parameter, the first that
+// differs first: by-code/{code} before {id}/tree.
 func (c *contract) find(r *http.Request) (best *routers.Route, params map[string]string) {
 	method := r.Method
 	if method == http.MethodHead {
 		method = http.MethodGet
 	}
 	for _, route := range c.operations {
-		if in, ok := matched(route.Path, r.URL); ok && route.Method == method && (best == nil || len(in) < len(params)) {
+		if in, ok := matched(route.Path, r.URL); ok && route.Method == method && (best == nil || spelled(route.Path) < spelled(best.Path)) {
 			best, params = route, in
 		}
 	}
 	return best, params
+}
+
+// spelled sorts paths of one length by where they have parameters: "1" is one.
+func spelled(path string) (order string) {
+	for part := range strings.SplitSeq(path, "/") {
+		if strings.HasPrefix(part, "{") {
+			order += "1"
+		} else {
+			order += "0"
+		}
+	}
+	return order
 }
 
 func matched(path string, u *url.URL) (params map[string]string, ok bool) {
@@ -324,6 +337,7 @@ func TestContractIsHeld(t *testing.T) {
 	require.ErrorContains(t, answer("GET /v1/payouts/1", "", 200, line), "id")
 	require.ErrorContains(t, answer("GET /nowhere", "", 200, line), "200")
 	require.ErrorContains(t, answer("POST /v1/auth/logout", "", 204, "x"), "a body")
+	require.ErrorContains(t, answer("GET /v1/affiliates/by-code/tree", "", 400, missing), "status 400", "which {id}/tree has")
 	require.ErrorContains(t, answer("POST /v1/payouts/"+id+"/fail", `{"raison": "x"}`, 200, line), "raison")
 	require.Equal(t, map[string]bool{"GET /v1/payouts/{id} 200": true, "GET /v1/payouts/{id} 404": true}, c.seen)
 }

@@ -6,6 +6,9 @@
 // DATABASE_URL names a database, which is migrated, and REDIS_URL a Redis, whose
 // databases 0 to 5 are used; without the first, servers are started for this
 // run. Without a Redis it works, and says that it is degraded.
+//
+// GET /openapi.yaml describes every operation; open it in any viewer of OpenAPI
+// 3.1, such as Swagger UI or Redoc.
 package main
 
 import (
