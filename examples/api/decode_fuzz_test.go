@@ -140,7 +140,7 @@ func TestDecodeLargeBodies(t *testing.T) {
 		err := decode(data, new(batchBody))
 		took := time.Since(start)
 		require.Less(t, len(fmt.Sprint(err)), 10_000, what)
-		require.Less(t, took, 10*time.Second, what)
+		require.Less(t, took, 30*time.Second, what) // with the race detector on a busy machine
 		t.Logf("%s: %s for %.1f MB: %.60q", what, took.Round(time.Millisecond), mb(uint64(len(data))), fmt.Sprint(err))
 	}
 }

@@ -7,7 +7,7 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"runtime"
-	measured "runtime/metrics"
+	held "runtime/metrics"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -165,13 +165,13 @@ func watch() (peak *atomic.Uint64, stop func()) {
 	end, ended := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(ended)
-		sample := []measured.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+		sample := []held.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
 		for {
 			select {
 			case <-end:
 				return
 			case <-time.After(2 * time.Millisecond):
-				measured.Read(sample)
+				held.Read(sample)
 				peak.Store(max(peak.Load(), sample[0].Value.Uint64()))
 			}
 		}
