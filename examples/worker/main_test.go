@@ -219,7 +219,7 @@ func TestTwoWorkers(t *testing.T) {
 	s := newShop(t)
 	_, err := s.Achievements.Define(t.Context(), board.Draft{Code: "first", Name: "First sale", Rule: board.Rule{Kind: board.FirstSale}})
 	require.NoError(t, err)
-	s.at = time.Now().Add(20*time.Second - time.Hour)
+	s.at = time.Now().Add(30*time.Second - time.Hour)
 	s.sell(30)
 	require.Equal(t, "30.00 pending, 0.00 available", s.balance())
 	s.sellInTx()
