@@ -27,11 +27,16 @@ func (a *api) ready(c *call) (reply, error) {
 }
 
 type userJSON struct {
-	ID     uuid.UUID        `json:"id"`
-	Email  string           `json:"email"`
-	Name   string           `json:"name"`
-	Role   affiliate.Role   `json:"role"`
-	Status affiliate.Status `json:"status"`
+	ID        uuid.UUID        `json:"id"`
+	Email     string           `json:"email,omitempty"` // not of another to an affiliate
+	Name      string           `json:"name"`
+	Role      affiliate.Role   `json:"role"`
+	Status    affiliate.Status `json:"status"`
+	CreatedAt time.Time        `json:"created_at"`
+}
+
+func userReply(u affiliate.User) userJSON {
+	return userJSON{u.ID, u.Email, u.Name, u.Role, u.Status, u.CreatedAt.UTC()}
 }
 
 func (a *api) login(c *call) (reply, error) {
@@ -49,12 +54,11 @@ func (a *api) login(c *call) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	user := begun.User
 	return ok(struct {
 		Token     string    `json:"token"`
 		ExpiresAt time.Time `json:"expires_at"`
 		User      userJSON  `json:"user"`
-	}{token, begun.ExpiresAt.UTC().Truncate(time.Second), userJSON{user.ID, user.Email, user.Name, user.Role, user.Status}})
+	}{token, begun.ExpiresAt.UTC().Truncate(time.Second), userReply(begun.User)})
 }
 
 func (a *api) logout(c *call) (reply, error) {
