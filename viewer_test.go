@@ -1186,7 +1186,7 @@ func TestAViewerAboveMany(t *testing.T) {
 	defer func() { _ = tx.Rollback(ctx) }()
 	ana := w.as("ana").WithTx(tx)
 	counts := []string{
-		"Hierarchy.Size", "Hierarchy.AllDownline", // which read it for anybody
+		"Hierarchy.Size", "Hierarchy.Outline", "Hierarchy.AllDownline", // which read it for anybody
 		"Users.List", "Affiliates.List", "Affiliates.All", // planned for their viewer: here nearly all are seen
 	}
 	for method, do := range seenDown {

@@ -75,6 +75,7 @@ var oddParameters = []string{
 func TestBadParameters(t *testing.T) {
 	t.Parallel()
 	s := newStory(t)
+	s.odd = true
 	admin, sent := s.tokens["admin"], 0
 	for range 3 {
 		s.want(201, admin, "POST /v1/transactions", s.with(sale))

@@ -99,13 +99,14 @@ var told = []string{"X-Cache", "ETag", "Retry-After", "Location", "Set-Cookie", 
 type exchange struct {
 	*http.Request
 	sent   string
+	odd    bool // it tries what the document does not have
 	status int
 	header http.Header
 	text   string
 }
 
 // check tells how an exchange differs from the document. A request is held to it
-// too, where it was answered well.
+// too, where it was answered well and is not odd.
 func (c *contract) check(ctx context.Context, e exchange) error {
 	r := e.Clone(ctx)
 	r.Body, r.ContentLength = io.NopCloser(strings.NewReader(e.sent)), int64(len(e.sent))
@@ -122,7 +123,7 @@ func (c *contract) check(ctx context.Context, e exchange) error {
 		SchemaValidationOptions: []openapi3.SchemaValidationOption{aUUID},
 	}
 	in := &openapi3filter.RequestValidationInput{Request: r, PathParams: params, Route: route, Options: options}
-	if e.status < 400 {
+	if e.status < 400 && !e.odd {
 		if err := checkRequest(ctx, in); err != nil {
 			return fmt.Errorf("the request: %w", err)
 		}
@@ -194,7 +195,7 @@ func (w *world) conforms(res *http.Response, sent, text string) {
 	w.Helper()
 	c, err := theContract()
 	require.NoError(w, err)
-	err = c.check(w.Context(), exchange{res.Request, sent, res.StatusCode, res.Header, text})
+	err = c.check(w.Context(), exchange{res.Request, sent, w.odd, res.StatusCode, res.Header, text})
 	require.NoError(w, err, "%s %s: %d %s", res.Request.Method, res.Request.URL, res.StatusCode, text)
 }
 
@@ -306,7 +307,7 @@ func TestContractIsHeld(t *testing.T) {
 			name, value, _ := strings.Cut(header, ": ")
 			h.Set(name, value)
 		}
-		return c.check(t.Context(), exchange{r, sent, status, h, text})
+		return c.check(t.Context(), exchange{r, sent, false, status, h, text})
 	}
 	const get = "GET /v1/payouts/" + id
 	const missing = `{"type": "about:blank", "title": "Not Found", "status": 404, "detail": "x"}`

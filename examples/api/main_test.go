@@ -29,6 +29,7 @@ type world struct {
 	*api
 	url string
 	log *text
+	odd bool // its requests need not be as openapi.yaml has them
 }
 
 // text is a log that is read while it is written.
@@ -67,7 +68,7 @@ func newWorldOn(t *testing.T, config fature.Config) *world {
 	require.NoError(t, a.seedAdmin(t.Context(), "admin@example.com:"+secret))
 	server := httptest.NewServer(a.handler())
 	t.Cleanup(server.Close)
-	return &world{t, a, server.URL, log}
+	return &world{T: t, api: a, url: server.URL, log: log}
 }
 
 // answered is an answer as it came.

@@ -6,8 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
@@ -25,21 +23,15 @@ import (
 // scrape is the metrics by their line.
 func (w *world) scrape() (lines map[string]string, text string) {
 	w.Helper()
-	res, err := http.Get(w.url + "/metrics")
-	require.NoError(w, err)
-	defer res.Body.Close()
-	all, err := io.ReadAll(res.Body)
-	require.NoError(w, err)
-	require.Equal(w, 200, res.StatusCode, string(all))
-	lines = map[string]string{}
-	for line := range strings.Lines(string(all)) {
+	text, lines = w.want(200, "", "GET /metrics", "").text, map[string]string{}
+	for line := range strings.Lines(text) {
 		if name, value, found := strings.Cut(strings.TrimSpace(line), "} "); found && line[0] != '#' {
 			lines[name+"}"] = value
 		} else if name, value, found := strings.Cut(strings.TrimSpace(line), " "); found && line[0] != '#' {
 			lines[name] = value
 		}
 	}
-	return lines, string(all)
+	return lines, text
 }
 
 func TestMetrics(t *testing.T) {

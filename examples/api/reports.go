@@ -128,7 +128,7 @@ func (a *api) report(c *call) (reply, error) {
 			return topProductJSON{o.Rank, o.Product, o.Transactions, o.UniqueCustomers, amount(o.TotalVolume, in.currency)}
 		})
 	}
-	return reply{}, errNoRoute
+	return reply{}, fature.ErrNotFound
 }
 
 // reportReply is a table as JSON or CSV.
