@@ -65,7 +65,7 @@ func TestTies(t *testing.T) {
 			at, err := s.Rank(ctx, month, w.ids[name])
 			require.NoError(t, err)
 			i := slices.IndexFunc(whole.Items, func(e board.Entry) bool { return e.Name == name })
-			require.Equal(t, board.Standing{Rank: whole.Items[i].Rank, Score: whole.Items[i].Score, Of: 6, AsOf: noon}, at)
+			require.Equal(t, board.Standing{Rank: whole.Items[i].Rank, Score: whole.Items[i].Score, Of: 6, AsOf: noon, From: at.From}, at)
 		}
 		p, err := s.Around(ctx, month, w.ids["caio"], 100)
 		require.NoError(t, err)
@@ -88,7 +88,7 @@ func TestEmptyBoardAndOneEntry(t *testing.T) {
 		require.Equal(t, noon, p.AsOf)
 		at, err := s.Rank(t.Context(), b, w.ids["ana"])
 		require.NoError(t, err)
-		require.Equal(t, board.Standing{AsOf: noon}, at)
+		require.Equal(t, board.Standing{AsOf: noon, From: at.From}, at)
 		p, err = s.Around(t.Context(), b, w.ids["ana"], 3)
 		require.NoError(t, err)
 		require.Empty(t, p.Items)
@@ -115,7 +115,7 @@ func TestEmptyBoardAndOneEntry(t *testing.T) {
 			for _, other := range []uuid.UUID{w.ids["bia"], uuid.New(), uuid.Nil} {
 				at, err := s.Rank(t.Context(), b, other)
 				require.NoError(t, err)
-				require.Equal(t, board.Standing{Of: 1, AsOf: noon}, at)
+				require.Equal(t, board.Standing{Of: 1, AsOf: noon, From: at.From}, at)
 			}
 			empty(t, s, board.Board{Metric: board.Commissions, Period: p}) // what is below zero is not on it
 		}
