@@ -21,7 +21,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -141,18 +140,17 @@ type Program struct {
 	Achievements *board.Achievements
 	Promotions   *board.Promotions
 
-	db       pg.DB // the pool, or the host's transaction
-	home     pg.DB // the pool, for nobody in particular
-	pool     *pgxpool.Pool
-	caches   *caches
-	months   *partition.Months
-	log      *slog.Logger
-	now      func() time.Time
-	self     SelfReferral
-	currency *atomic.Pointer[string] // known once it is fixed, for it never changes
-	owned    *pgxpool.Pool           // what Close closes
-	copied   bool                    // by WithTx or As
-	lot      int                     // affiliates that a transaction of a close settles
+	db     pg.DB // the pool, or the host's transaction
+	home   pg.DB // the pool, for nobody in particular
+	pool   *pgxpool.Pool
+	caches *caches
+	months *partition.Months
+	log    *slog.Logger
+	now    func() time.Time
+	self   SelfReferral
+	owned  *pgxpool.Pool // what Close closes
+	copied bool          // by WithTx or As
+	lot    int           // affiliates that a transaction of a close settles
 }
 
 // New makes a programme over the host's pool. The database must have been
@@ -178,7 +176,7 @@ func New(ctx context.Context, c Config) (*Program, error) {
 	db := pg.Watched(pg.In(c.Pool, c.Schema), caches.watch())
 	p := &Program{
 		db: db, home: db, pool: c.Pool, caches: caches, log: c.Logger, now: c.Clock, self: cmp.Or(c.SelfReferral, BlockSelfReferral),
-		months: partition.New(db), currency: new(atomic.Pointer[string]), lot: lotSize,
+		months: partition.New(db), lot: lotSize,
 	}
 	p.Hierarchy = hierarchy.New(db, hierarchy.Options{MaxDepth: c.MaxDepth})
 	p.Users, p.Customers = affiliate.NewUsers(db), affiliate.NewCustomers(db)

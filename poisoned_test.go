@@ -169,9 +169,10 @@ func readEventCases(t *testing.T) (cases []eventCase) {
 	return cases
 }
 
-// Every vector of events is lived twice in one database: by a programme whose
-// Redis is wrong before each step, and by one that has no Redis. What is stored
-// is what the vector says, both times, to the cent.
+// Every vector of events, or with FATURE_LONG unset every fifth, is lived twice
+// in one database: by a programme whose Redis is wrong before each step, and by
+// one that has no Redis. What is stored is what the vector says, both times, to
+// the cent.
 func TestVectorsWithAPoisonedRedis(t *testing.T) {
 	t.Parallel()
 	lived, unlived := map[string][]eventCase{}, map[string]int{}
@@ -183,20 +184,20 @@ func TestVectorsWithAPoisonedRedis(t *testing.T) {
 		lived[c.currency()] = append(lived[c.currency()], c)
 	}
 	require.Equal(t, map[string]int{threeDecimals: 5, earlyCustomer: 3, nothingToTake: 1, largeMetadata: 1}, unlived, "nothing else is left out")
-	counts := map[string]int{}
+	counts, every := map[string]int{}, shortOrLong(5, 1)
 	var mu sync.Mutex
 	t.Run("lived", func(t *testing.T) {
 		for currency, cases := range lived {
 			t.Run(currency, func(t *testing.T) {
 				t.Parallel()
-				n := livedTwice(t, currency, cases)
+				n := livedTwice(t, currency, cases, every)
 				mu.Lock()
 				defer mu.Unlock()
 				counts[currency] = n
 			})
 		}
 	})
-	require.Equal(t, map[string]int{"BRL": 238, "JPY": 7, "EUR": 5}, counts)
+	require.Equal(t, map[string]int{"BRL": shortOrLong(48, 238), "JPY": shortOrLong(2, 7), "EUR": shortOrLong(1, 5)}, counts)
 }
 
 // stage is a programme on which vectors are lived.
@@ -208,7 +209,7 @@ type stage struct {
 	ids    map[string]uuid.UUID // of affiliates, by case and name
 }
 
-func livedTwice(t *testing.T, currency string, cases []eventCase) (n int) {
+func livedTwice(t *testing.T, currency string, cases []eventCase, every int) (n int) {
 	x := newPoison(t, testenv.NewRedis(t))
 	w := scenario.New(t, x.config, func(c *fature.Config) { c.Currency = currency })
 	w.SetNow(late)
@@ -217,6 +218,9 @@ func livedTwice(t *testing.T, currency string, cases []eventCase) (n int) {
 	t.Cleanup(bare.Close)
 	poisoned, plain := &stage{t, "poisoned", w.Program, x, map[string]uuid.UUID{}}, &stage{t, "plain", bare, nil, map[string]uuid.UUID{}}
 	for i, c := range cases {
+		if i%every != 0 {
+			continue
+		}
 		t.Run(c.Name, func(t *testing.T) {
 			plans := published(t, bare, fmt.Sprint("case ", i), &c)
 			for _, s := range []*stage{poisoned, plain} {

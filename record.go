@@ -115,24 +115,13 @@ func (p *Program) record(ctx context.Context, events []transaction.Event, partia
 	return r.results(), nil
 }
 
-// fixedCurrency is the programme's currency. It is read once: the host or the
-// first plan fixes it.
+// fixedCurrency is the programme's currency, which there must be.
 func (p *Program) fixedCurrency(ctx context.Context) (string, error) {
-	if known := p.currency.Load(); known != nil {
-		return *known, nil
-	}
 	currency, err := p.Plans.Currency(ctx)
-	if err != nil {
-		return "", err
+	if err == nil && currency == "" {
+		err = fault.Field("currency", "is not fixed yet: set Config.Currency or publish a plan")
 	}
-	if currency == "" {
-		return "", fault.Field("currency", "is not fixed yet: set Config.Currency or publish a plan")
-	}
-	// Inside a host's transaction the first plan may still be rolled back.
-	if !pg.Inside(p.db) {
-		p.currency.Store(&currency)
-	}
-	return currency, nil
+	return currency, err
 }
 
 // recording is a call of Record on its way. What a pass finds out is found out

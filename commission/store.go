@@ -22,15 +22,19 @@ import (
 // Plans are the published plans of a programme, and who has which.
 type Plans struct {
 	db       pg.DB
-	currency string    // of the programme, where the host fixed it
-	known    *sync.Map // uuid.UUID to *Plan: a published version never changes
+	currency *atomic.Pointer[string] // of the programme, once it is fixed for ever
+	known    *sync.Map               // uuid.UUID to *Plan: a published version never changes
 	asking   *atomic.Bool
 }
 
 // NewPlans makes the store of a programme's plans. currency fixes the
 // programme's; empty leaves it to the first plan.
 func NewPlans(db pg.DB, currency string) *Plans {
-	return &Plans{db: db, currency: currency, known: new(sync.Map), asking: new(atomic.Bool)}
+	s := &Plans{db: db, currency: new(atomic.Pointer[string]), known: new(sync.Map), asking: new(atomic.Bool)}
+	if currency != "" {
+		s.currency.Store(&currency)
+	}
+	return s
 }
 
 // WithTx returns a store that works inside tx.
@@ -115,14 +119,17 @@ func (s *Plans) publish(ctx context.Context, tx pg.DB, doc Document, text []byte
 }
 
 // Currency is the programme's: the host's choice, else its first plan's; empty
-// while neither is there.
+// while neither is there. It is read until it is fixed, and then once.
 func (s *Plans) Currency(ctx context.Context) (string, error) {
-	if s.currency != "" {
-		return s.currency, nil
+	if known := s.currency.Load(); known != nil {
+		return *known, nil
 	}
 	found, err := pg.Column[string](ctx, s.db, selectCurrency)
 	if err != nil || len(found) == 0 {
 		return "", fail("currency", err)
+	}
+	if !pg.Inside(s.db) { // there the first plan may still be rolled back
+		s.currency.Store(&found[0])
 	}
 	return found[0], nil
 }

@@ -49,14 +49,23 @@ type Options struct {
 	Cost int
 	// InPostgreSQL keeps sessions there although there is a Redis.
 	InPostgreSQL bool
+	// Trust is how long a process lets in, unasked, a token that it has found to
+	// hold: reads of one's own pages then cost no round trip for it. So long a
+	// session goes on that is ended otherwise than by Logout in that process, and
+	// a role that is changed. At most a minute; defaults to 0, never.
+	Trust time.Duration
 }
 
-const defaultCost = 12
+const (
+	defaultCost = 12
+	mostTrust   = time.Minute
+)
 
 // Validate tells what is wrong with the options.
 func (o Options) Validate() error {
 	var c fault.Check
 	c.That(o.Cost == 0 || o.Cost >= 10 && o.Cost <= 14, "Cost", "%d is not between 10 and 14", o.Cost)
+	c.That(o.Trust >= 0 && o.Trust <= mostTrust, "Trust", "%v is not between 0 and %v", o.Trust, mostTrust)
 	return c.Done()
 }
 
@@ -64,6 +73,7 @@ func (o Options) Validate() error {
 type Store struct {
 	users     *affiliate.Users
 	kept      keeper
+	trusted   *cache.View[tokenHash, Session] // nil: none is
 	db        pg.DB
 	passwords *passwords
 	limits    *limits
@@ -86,6 +96,10 @@ func New(users *affiliate.Users, db pg.DB, redis *cache.Redis, o Options) (*Stor
 	if redis != nil && !o.InPostgreSQL {
 		s.kept = inRedis{redis}
 	}
+	if o.Trust > 0 {
+		space := cache.NewSpace(cache.Sessions, nil, cache.Options{Near: o.Trust})
+		s.trusted = cache.Aside(space, cache.Config[tokenHash, Session]{Load: s.check})
+	}
 	return s, nil
 }
 
@@ -94,7 +108,7 @@ func New(users *affiliate.Users, db pg.DB, redis *cache.Redis, o Options) (*Stor
 // at once, whatever becomes of tx.
 func (s *Store) WithTx(tx pgx.Tx) *Store {
 	c := *s
-	c.users, c.db = s.users.WithTx(tx), pg.Bind(s.db, tx)
+	c.users, c.db, c.trusted = s.users.WithTx(tx), pg.Bind(s.db, tx), nil
 	if _, ok := s.kept.(inPostgres); ok {
 		c.kept = inPostgres{c.db}
 	}
@@ -192,7 +206,8 @@ func (s *Store) rehash(ctx context.Context, who affiliate.Credentials, password 
 // viewer that a call is bound to. Errors:
 // ErrNotFound where there is none, it has run out, or its user is not active or
 // has had all sessions ended since; ErrUnavailable where Redis or PostgreSQL is
-// away, which says nothing about the token. It costs two round trips.
+// away, which says nothing about the token. It costs two round trips, or none
+// for a token that Options.Trust takes to hold.
 func (s *Store) Get(ctx context.Context, token string) (Session, error) {
 	session, err := s.get(ctx, token)
 	return session, fail("get", err)
@@ -202,7 +217,13 @@ func (s *Store) get(ctx context.Context, token string) (Session, error) {
 	if !isToken(token) {
 		return Session{}, ErrNotFound
 	}
-	hash := hashOf(token)
+	if s.trusted != nil {
+		return s.trusted.Get(ctx, hashOf(token))
+	}
+	return s.check(ctx, hashOf(token))
+}
+
+func (s *Store) check(ctx context.Context, hash tokenHash) (Session, error) {
 	found, err := s.kept.get(ctx, hash)
 	if err != nil {
 		return Session{}, err
@@ -266,7 +287,12 @@ func (s *Store) Logout(ctx context.Context, token string) error {
 	if !isToken(token) {
 		return nil
 	}
-	return fail("logout", s.kept.remove(ctx, hashOf(token)))
+	hash := hashOf(token)
+	err := s.kept.remove(ctx, hash)
+	if s.trusted != nil {
+		_ = s.trusted.Delete(ctx, hash) // there is no backend that could fail
+	}
+	return fail("logout", err)
 }
 
 // Prune deletes the sessions in PostgreSQL that have run out, and tells how

@@ -521,6 +521,41 @@ func TestInPostgreSQL(t *testing.T) {
 	require.NotEmpty(t, w.keys("session:known:*"))
 }
 
+// A process that trusts what it has seen asks nobody again for so long; a logout
+// ends that at once, and a transaction never has it.
+func TestTrust(t *testing.T) {
+	t.Parallel()
+	w := with(t)
+	w.user("ana")
+	strict := *w
+	trusting := over(t, w.pool, w.redis, session.Options{Trust: time.Minute})
+	_, token := w.login("ana")
+	who := trusting.wantIn(token, "it is asked for the first time").User
+
+	_, err := w.users.Update(t.Context(), who.ID, affiliate.UserChange{Status: affiliate.Suspended})
+	require.NoError(t, err)
+	strict.wantOut(token, "the user is suspended")
+	trusting.wantIn(token, "it is trusted")
+	require.NoError(t, pgx.BeginFunc(t.Context(), w.pool, func(tx pgx.Tx) error {
+		_, err := trusting.store.WithTx(tx).Get(t.Context(), token)
+		require.ErrorIs(t, err, session.ErrNotFound)
+		return nil
+	}))
+	require.NoError(t, trusting.store.Logout(t.Context(), token))
+	trusting.wantOut(token, "it has logged out")
+
+	_, err = w.users.Update(t.Context(), who.ID, affiliate.UserChange{Status: affiliate.Active})
+	require.NoError(t, err)
+	_, token = w.login("ana")
+	short := over(t, w.pool, w.redis, session.Options{Trust: 50 * time.Millisecond})
+	short.wantIn(token, "it has just logged in")
+	require.NoError(t, w.store.RevokeAll(t.Context(), who.ID))
+	require.Eventually(t, func() bool {
+		_, err := short.store.Get(t.Context(), token)
+		return errors.Is(err, session.ErrNotFound)
+	}, 5*time.Second, 10*time.Millisecond)
+}
+
 func TestOptions(t *testing.T) {
 	t.Parallel()
 	for _, cost := range []int{-1, 1, 4, 9, 15, 31} {
@@ -531,6 +566,11 @@ func TestOptions(t *testing.T) {
 	for _, cost := range []int{0, 10, 12, 14} {
 		_, err := session.New(nil, nil, nil, session.Options{Cost: cost})
 		require.NoError(t, err)
+	}
+	for _, trust := range []time.Duration{-1, time.Minute + 1} {
+		_, err := session.New(nil, nil, nil, session.Options{Trust: trust})
+		require.ErrorIs(t, err, fault.Invalid)
+		require.ErrorContains(t, err, "Trust: ")
 	}
 }
 

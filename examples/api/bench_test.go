@@ -37,20 +37,22 @@ import (
 type bench struct {
 	*testing.B
 	*api
-	ids   []uuid.UUID
-	who   affiliate.Viewer
-	token string
-	admin string
+	config fature.Config
+	ids    []uuid.UUID
+	who    affiliate.Viewer
+	token  string
+	admin  string
 }
 
 func newBench(b *testing.B) *bench {
 	b.Helper()
 	o, err := cache.ParseURL(testenv.NewRedis(b))
 	require.NoError(b, err)
-	a, err := newAPI(b.Context(), fature.Config{
-		Pool: testenv.Clone(b), RedisOptions: &o, Sessions: session.Options{Cost: 10},
+	config := fature.Config{
+		Pool: testenv.Clone(b), RedisOptions: &o, Sessions: session.Options{Cost: 10, Trust: trust},
 		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
-	})
+	}
+	a, err := newAPI(b.Context(), config)
 	require.NoError(b, err)
 	b.Cleanup(a.program.Close)
 	document, err := commission.Parse([]byte(plan))
@@ -58,7 +60,7 @@ func newBench(b *testing.B) *bench {
 	published, err := a.program.Plans.Publish(b.Context(), document)
 	require.NoError(b, err)
 	require.NoError(b, a.program.Plans.Assign(b.Context(), commission.Default(published.ID)))
-	w := &bench{B: b, api: a}
+	w := &bench{B: b, api: a, config: config}
 	drafts := make([]affiliate.Draft, 100)
 	for i := range drafts {
 		drafts[i] = affiliate.Draft{ID: uuid.Must(uuid.NewV7()), Name: "A", Email: fmt.Sprintf("a%d@example.com", i)}
@@ -157,40 +159,30 @@ func ask(ctx context.Context, method, url, token, body string) (status int, text
 }
 
 // A read that looks into the cache first, beside a handler that writes the same
-// bytes from memory: as it is; without finding out who asks; and the bare one
-// behind the same login, which is what the rest of the API can be held to.
+// bytes from memory: as the program runs; asking PostgreSQL and Redis each time
+// who asks; and without finding that out.
 func BenchmarkCachedRead(b *testing.B) {
+	w := newBench(b)
+	config := w.config
+	config.Sessions.Trust = 0
+	strict, err := newAPI(b.Context(), config)
+	require.NoError(b, err)
+	b.Cleanup(strict.program.Close)
 	for _, of := range []string{"balance", "stats"} {
-		pattern := "GET /v1/affiliates/{id}/" + of
-		w := newBench(b)
-		routes := w.routes()
-		i := slices.IndexFunc(routes, func(rt route) bool { return rt.pattern == pattern })
-		if i < 0 {
-			continue
-		}
 		path := "/v1/affiliates/" + w.who.AffiliateID.String() + "/" + of
 		whole := w.serves(w.handler()) + path
 		status, text := ask(b.Context(), http.MethodGet, whole, w.token, "")
 		require.Equal(b, http.StatusOK, status, string(text))
-
-		write := func(rw http.ResponseWriter) {
+		bare := w.serves(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
 			rw.Header().Set("Content-Type", "application/json")
 			_, _ = rw.Write(text)
-		}
-		bare := w.serves(http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) { write(rw) })) + path
-		known := w.serves(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-			if err := w.admit(&call{Request: r}, everyone); err != nil {
-				w.Error(err)
-				return
-			}
-			write(rw)
 		})) + path
-		trusting := w.serves(w.trusting(routes[i])) + path
+		routes := w.routes()
+		i := slices.IndexFunc(routes, func(rt route) bool { return rt.pattern == "GET /v1/affiliates/{id}/"+of })
 		for _, c := range []struct{ name, url string }{
-			{of + "/limit=bare", bare}, {of + "/without_login", trusting}, {of + "/bare_behind_login", known}, {of + "/api", whole},
-			{of + "_behind_login/limit=bare", known}, {of + "_behind_login/api", whole},
+			{"limit=bare", bare}, {"api", whole}, {"api_strict", w.serves(strict.handler()) + path}, {"without_login", w.serves(w.trusting(routes[i])) + path},
 		} {
-			b.Run(c.name, func(b *testing.B) { get(b, c.url, w.token) })
+			b.Run(of+"/"+c.name, func(b *testing.B) { get(b, c.url, w.token) })
 		}
 	}
 }
