@@ -69,7 +69,7 @@ func (x *poison) config(c *fature.Config) {
 }
 
 // fortune is more than anybody in a test brings.
-var fortune = decimal.New(1, 12)
+var fortune = decimal.New(1, 15)
 
 // reported is the range whose report is.
 var reported = [2]time.Time{utc(2025, 6, 1), utc(2025, 7, 1)}
