@@ -26,7 +26,7 @@ func keptIn(t *testing.T, p *fature.Program, prefix string) (*cache.Redis, map[s
 	require.NoError(t, err)
 	spaces := map[string]*cache.Space{}
 	fature.Keep(p, time.UTC, func(n cache.Namespace) *cache.Space {
-		spaces[n.Name] = cache.NewSpace(n, r.Backend(n), cache.Options{Near: -1})
+		spaces[n.Name] = cache.NewSpace(n, r.WithBudget(5*time.Second).Backend(n), cache.Options{Near: -1})
 		t.Cleanup(spaces[n.Name].Close)
 		return spaces[n.Name]
 	})
@@ -149,7 +149,7 @@ func TestKeptWithoutRedis(t *testing.T) {
 	require.NoError(t, err)
 	defer r.Close()
 	fature.Keep(w.Program, time.UTC, func(n cache.Namespace) *cache.Space {
-		return cache.NewSpace(n, r.Backend(n), cache.Options{Near: -1})
+		return cache.NewSpace(n, r.WithBudget(5*time.Second).Backend(n), cache.Options{Near: -1})
 	})
 	require.Equal(t, "5 1 140.00 13.00", figures(statsOf(t, w, "bia").Figures))
 	report, err := w.Program.Reports.Daily(t.Context(), utc(2025, 6, 1), utc(2025, 6, 2))
