@@ -198,7 +198,8 @@ func (s *story) in(t *testing.T) *story {
 	return &sub
 }
 
-// badBodies sends to one route all that its body should not be.
+// badBodies sends to one route all that its body should not be; with the race
+// detector each field gets a quarter of the values.
 func (s *story) badBodies(b bodyCase, largest int64) (sent int) {
 	t, admin := s.T, s.tokens["admin"]
 	method, path, _ := strings.Cut(b.pattern, " ")
@@ -230,15 +231,16 @@ func (s *story) badBodies(b bodyCase, largest int64) (sent int) {
 		before = after
 		return r
 	}
-	for _, p := range list {
+	for n, p := range list {
 		if strings.Contains(p.path, "].document.") {
 			continue // as in a plan
 		}
 		nested := strings.ContainsAny(p.path, ".[")
-		for kind, bad := range badValues {
-			if nested && !slices.Contains(withinDocuments, kind) {
+		for i, kind := range slices.Sorted(maps.Keys(badValues)) {
+			if nested && !slices.Contains(withinDocuments, kind) || raced && (i+n)%4 != 0 {
 				continue
 			}
+			bad := badValues[kind]
 			p.set("@bad@")
 			text, err := json.Marshal(doc)
 			require.NoError(t, err)
