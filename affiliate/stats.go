@@ -98,8 +98,9 @@ func (s *Statistics) As(v Viewer) *Statistics {
 }
 
 // see asks whether an affiliate may be seen; it answers as if it were not there.
+// Itself everybody may.
 func (s *Statistics) see(ctx context.Context, id uuid.UUID) error {
-	if !pg.Narrow(s.db) {
+	if !pg.Narrow(s.db) || id == pg.Viewer(s.db).AffiliateID {
 		return nil
 	}
 	_, err := pg.One[struct {

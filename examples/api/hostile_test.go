@@ -218,7 +218,7 @@ func (s *story) beside(token string, do func()) (wrong []string) {
 			res, text, err := s.try(token, "GET", "/v1/plans", "")
 			took := time.Since(start)
 			reads, sum, longest = reads+1, sum+took, max(longest, took)
-			busy := raced && err == nil && res.StatusCode == 503 // and not served in time
+			busy := raced && err == nil && res.StatusCode == 503                       // and not served in time
 			if err != nil || res.StatusCode != 200 && !busy || took > 20*time.Second { // a slow machine is none of an attack
 				wrong = append(wrong, fmt.Sprintf("after %s: %v %.200s", took, err, text))
 			}
