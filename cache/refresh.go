@@ -10,6 +10,8 @@ func (v *View[K, V]) refresh(k K) {
 	key := v.key(k)
 	v.space.start(func(ctx context.Context) {
 		_, _, _ = v.flights.Do("refresh:"+key, func() (any, error) {
+			ctx, cancel := context.WithTimeout(ctx, v.space.options.LoadTime)
+			defer cancel()
 			v.reload(ctx, k, key)
 			return nil, nil
 		})

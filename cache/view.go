@@ -200,7 +200,9 @@ func (v *View[K, V]) miss(ctx context.Context, k K) (Value[V], error) {
 		return Value[V]{loaded, time.Now(), Bypassed}, err
 	}
 	flight := v.flights.DoChan(v.key(k), func() (any, error) {
-		return v.find(context.WithoutCancel(ctx), k)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), v.space.options.LoadTime)
+		defer cancel()
+		return v.find(ctx, k)
 	})
 	select {
 	case done := <-flight:
@@ -341,8 +343,6 @@ func (v *View[K, V]) load(ctx context.Context, k K, key string, begun uint64, le
 // guarded is Load: what panics in it has an error instead, since it runs in no
 // goroutine of the caller's.
 func (v *View[K, V]) guarded(ctx context.Context, k K) (loaded V, err error) {
-	ctx, cancel := context.WithTimeout(ctx, v.space.options.LoadTime)
-	defer cancel()
 	defer func() {
 		if found := recover(); found != nil {
 			err = fmt.Errorf("cache: a load panicked: %v\n%s", found, debug.Stack())

@@ -22,8 +22,8 @@ var (
 	admins   = access{affiliate.RoleAdmin}
 )
 
-// identify finds who a token belongs to, as the user is now: who is suspended,
-// or has another password, is out at once.
+// identify finds who a token belongs to, as the user is now, or was within
+// session.Options.Trust: who is suspended, or has another password, is out then.
 func (a *api) identify(c *call) (affiliate.Viewer, error) {
 	in, err := a.program.Sessions.Get(c.Context(), tokenOf(c.Request))
 	if errors.Is(err, session.ErrNotFound) {
