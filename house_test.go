@@ -115,7 +115,7 @@ func TestImports(t *testing.T) {
 // owners are the packages whose SQL names a table.
 var owners = map[string]string{
 	"users": "affiliate", "affiliates": "affiliate", "referral_codes": "affiliate", "customers": "affiliate", "customer_owners": "affiliate",
-	"affiliate_rollups": "affiliate", "affiliate_customers": "affiliate", "fold": "affiliate",
+	"affiliate_rollups": "affiliate", "affiliate_customers": "affiliate", "team_sizes": "affiliate", "fold": "affiliate",
 	"sessions":            "affiliate/session",
 	"clicks":              "affiliate/click",
 	"affiliate_hierarchy": "hierarchy", "affiliate_history": "hierarchy",
@@ -123,7 +123,7 @@ var owners = map[string]string{
 	"commissions": "commission", "payouts": "commission", "rule_counters": "commission", "commission_plans": "commission", "plan_assignments": "commission",
 	"closings": "commission", "statements": "commission", "statement_carries": "commission",
 	"achievements": "affiliate/board", "affiliate_achievements": "affiliate/board", "achievement_evaluations": "affiliate/board",
-	"outbox": "internal/outbox", "affiliate_deltas": "", "leases": "", "settings": "", "affiliate_stats": "", "system_performance": "",
+	"outbox": "internal/outbox", "affiliate_deltas": "", "team_deltas": "", "leases": "", "settings": "", "affiliate_stats": "", "system_performance": "",
 	"data_audit": "", "audit_personal": "", "audit_policy": "",
 	"partitions": "internal/partition", "schema_version": "migrate",
 }
@@ -156,6 +156,8 @@ var guests = []guest{
 	{"", "affiliates", []string{"lifetime_volume", "lifetime_commissions", "updated_at"}, "the fold brings the totals", false},
 	{"", "affiliate_rollups", []string{"transactions", "customers", "volume", "commissions"}, "the fold brings the months", true},
 	{"", "affiliate_customers", []string{"month"}, "the fold counts each customer of an affiliate once", true},
+	{"", "team_sizes", []string{"direct_referrals", "team_size"}, "the fold brings the sizes of teams", true},
+	{"", "affiliate_hierarchy", nil, "the sizes of teams are compared with it", false},
 	{"", "fold", []string{"as_of"}, "the fold says when it was", false},
 	{"", "transactions", nil, "Verify compares the totals and the audit with them", false},
 	{"", "commissions", nil, "Verify compares the totals and the audit with them", false},

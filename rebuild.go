@@ -15,13 +15,15 @@ import (
 )
 
 // Difference is where a total or a month was not what the transactions and
-// lines come to, less those that are still to be folded.
+// lines come to, or the size of a team not what the tree holds, less what is
+// still to be folded.
 type Difference struct {
 	AffiliateID uuid.UUID  `db:"affiliate_id"`
 	Month       *time.Time `db:"month"` // its first day; nil for the totals of the affiliate itself
-	// Field is lifetime_volume or lifetime_commissions; of a month transactions,
-	// customers, volume or commissions; or customer, for one that was missing in
-	// a month (0, 1) or too many there (1, 0).
+	// Field is lifetime_volume, lifetime_commissions, direct_referrals or
+	// team_size; of a month transactions, customers, volume or commissions; or
+	// customer, for one that was missing in a month (0, 1) or too many there
+	// (1, 0).
 	Field      string          `db:"field"`
 	CustomerID string          `db:"customer_id"` // of the field customer
 	Was        decimal.Decimal `db:"was"`
@@ -46,7 +48,7 @@ const (
 )
 
 // RebuildStats computes the totals and statistics of all affiliates anew from
-// transactions and lines, tells where they differed, and repairs them there;
+// transactions, lines and the tree, tells where they differed, and repairs them there;
 // none is all well, and nothing is written then. It reads everything in one
 // snapshot, which locks nothing, and repairs in lots of affiliates that differ,
 // each in a transaction of its own under the lock of the fold: recording goes

@@ -113,7 +113,7 @@ func TestRecordPaysTheUpline(t *testing.T) {
 
 	n, err := s.Fold(t.Context())
 	require.NoError(t, err)
-	require.EqualValues(t, 4, n)
+	require.EqualValues(t, 6, n, "four totals, and who is below ana and bia")
 	caio, err := s.Affiliates.Get(t.Context(), s.caio.ID)
 	require.NoError(t, err)
 	require.Equal(t, "120.00 12.00", caio.LifetimeVolume.StringFixed(2)+" "+caio.LifetimeCommissions.StringFixed(2))

@@ -59,11 +59,22 @@ const (
 			on conflict (affiliate_id, month) do update set
 				transactions = r.transactions + excluded.transactions, customers = r.customers + excluded.customers,
 				volume = r.volume + excluded.volume, commissions = r.commissions + excluded.commissions
+		), joined as materialized (
+			delete from fature.team_deltas
+			where ctid = any(array(select ctid from fature.team_deltas limit $1))
+			returning affiliate_id, direct_referrals, team_size
+		), teams as (
+			insert into fature.team_sizes as t (affiliate_id, direct_referrals, team_size)
+			select affiliate_id, sum(direct_referrals), sum(team_size) from joined group by affiliate_id order by affiliate_id
+			on conflict (affiliate_id) do update set
+				direct_referrals = t.direct_referrals + excluded.direct_referrals, team_size = t.team_size + excluded.team_size
+			returning affiliate_id
+		), taken as materialized (
+			select (select coalesce(sum(n), 0)::bigint from sums) as entries, (select count(*) from joined) as teams
 		), whole as (
-			update fature.fold set as_of = statement_timestamp()
-			where (select coalesce(sum(n), 0) from sums) < $1
+			update fature.fold set as_of = statement_timestamp() from taken where entries < $1 and teams < $1
 		)
-		select (select coalesce(sum(n), 0)::bigint from sums) as n, (select coalesce(array_agg(id), '{}') from locked) as affiliates`
+		select entries + teams, array(select id from locked union select affiliate_id from teams) from taken`
 
 	// Takes a lease that is free, over, or one's own already.
 	takeLease = `
@@ -97,7 +108,9 @@ const (
 	countPending = `select count(*) from (select from fature.transactions where status = 'pending' limit $1) t`
 
 	selectFoldState = `
-		select (select count(*) from (select from fature.affiliate_deltas limit $1) d), clock_timestamp() - f.as_of,
+		select (select count(*) from (
+				select from ((select from fature.affiliate_deltas limit $1) union all (select from fature.team_deltas limit $1)) d limit $1) d),
+			clock_timestamp() - f.as_of,
 			(select clock_timestamp() - s.as_of from fature.affiliate_stats s limit 1)
 		from fature.fold f`
 
@@ -203,7 +216,23 @@ const (
 		cross join lateral (values (month_was, 1, 0), (month_is, 0, 1)) v (month, was, "is")
 		where month_was is distinct from month_is and v.month is not null`
 
-	allDifferences = lifetimeDifferences + ` union all ` + monthDifferences + ` union all ` + customerDifferences
+	teamDifferences = `
+		select affiliate_id, null::date as month, null as customer_id, field, was, "is"
+		from (
+			select affiliate_id, sum(d0) as d0, sum(d1) as d1, sum(t0) as t0, sum(t1) as t1
+			from (
+				select ancestor_id as affiliate_id, 0 as d0, count(*) filter (where level_difference = 1) as d1, 0 as t0, count(*) as t1
+				from fature.affiliate_hierarchy where level_difference > 0 group by ancestor_id
+				union all
+				select affiliate_id, 0, -direct_referrals, 0, -team_size from fature.team_deltas
+				union all
+				select affiliate_id, direct_referrals, 0, team_size, 0 from fature.team_sizes) s
+			group by affiliate_id) s
+		cross join lateral (values ('direct_referrals', d0, d1), ('team_size', t0, t1)) v (field, was, "is")
+		where was <> "is"`
+
+	allDifferences = lifetimeDifferences + ` union all ` + monthDifferences + ` union all ` + customerDifferences +
+		` union all ` + teamDifferences
 
 	selectDiffering = `select distinct affiliate_id from (` + allDifferences + `) d order by 1`
 
@@ -213,7 +242,7 @@ const (
 		with d as materialized (
 			select affiliate_id, month, customer_id, field, was::numeric, "is"::numeric from (` + allDifferences + `) d where affiliate_id = any($1)
 		), locked as materialized (
-			select id from fature.affiliates where id in (select affiliate_id from d where month is null) order by id for no key update
+			select id from fature.affiliates where id in (select affiliate_id from d where field like 'lifetime%') order by id for no key update
 		), totals as (
 			update fature.affiliates a
 			set lifetime_volume = a.lifetime_volume + s.volume,
@@ -221,7 +250,7 @@ const (
 			from (
 				select affiliate_id, coalesce(sum("is" - was) filter (where field = 'lifetime_volume'), 0) as volume,
 					coalesce(sum("is" - was) filter (where field = 'lifetime_commissions'), 0) as commissions
-				from d join locked on locked.id = d.affiliate_id where month is null group by affiliate_id) s
+				from d join locked on locked.id = d.affiliate_id group by affiliate_id) s
 			where a.id = s.affiliate_id
 		), months as (
 			insert into fature.affiliate_rollups as r (affiliate_id, month, transactions, customers, volume, commissions)
@@ -232,6 +261,13 @@ const (
 			on conflict (affiliate_id, month) do update set
 				transactions = r.transactions + excluded.transactions, customers = r.customers + excluded.customers,
 				volume = r.volume + excluded.volume, commissions = r.commissions + excluded.commissions
+		), teams as (
+			insert into fature.team_sizes as t (affiliate_id, direct_referrals, team_size)
+			select affiliate_id, coalesce(sum("is" - was) filter (where field = 'direct_referrals'), 0),
+				coalesce(sum("is" - was) filter (where field = 'team_size'), 0)
+			from d where field in ('direct_referrals', 'team_size') group by affiliate_id
+			on conflict (affiliate_id) do update set
+				direct_referrals = t.direct_referrals + excluded.direct_referrals, team_size = t.team_size + excluded.team_size
 		), gone as (
 			delete from fature.affiliate_customers c
 			using (select affiliate_id, customer_id from d where customer_id is not null group by 1, 2 having sum("is") = 0) s
@@ -250,6 +286,8 @@ const (
 	checkTotals = `select affiliate_id from (` + lifetimeDifferences + `) d`
 
 	checkRollups = `select affiliate_id || ' ' || month || ' ' || field from (` + monthDifferences + `) d`
+
+	checkTeams = `select affiliate_id || ' ' || field from (` + teamDifferences + `) d`
 
 	checkCustomers = `select affiliate_id || ' ' || customer_id from (` + customerDifferences + `) d`
 

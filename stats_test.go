@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -136,6 +137,54 @@ func TestStatistics(t *testing.T) {
 	require.ErrorIs(t, err, fature.ErrInvalid)
 }
 
+// Who joins, moves or leaves is counted at the next fold, at everybody above;
+// what is rolled back is not.
+func TestTeamSizes(t *testing.T) {
+	t.Parallel()
+	w := statisticsWorld(t)
+	sizes := func() string {
+		fold(t, w)
+		var text []string
+		for _, name := range []string{"ana", "bia", "caio", "duda"} {
+			s := statsOf(t, w, name)
+			text = append(text, fmt.Sprint(name, " ", s.DirectReferrals, "/", s.TeamSize))
+		}
+		return strings.Join(text, ", ")
+	}
+	require.EqualValues(t, 0, statsOf(t, w, "ana").TeamSize, "not folded")
+	require.Equal(t, "ana 2/3, bia 1/1, caio 0/0, duda 0/0", sizes())
+	require.NoError(t, w.Program.Hierarchy.Move(t.Context(), w.ID("duda"), w.ID("caio")))
+	require.Equal(t, "ana 2/3, bia 0/0, caio 1/1, duda 0/0", sizes())
+	require.NoError(t, w.Program.Hierarchy.Move(t.Context(), w.ID("bia"), w.ID("duda")))
+	w.Affiliate("eva", scenario.Under("bia"))
+	require.Equal(t, "ana 1/4, bia 1/1, caio 1/3, duda 1/2", sizes())
+	require.NoError(t, w.Program.Hierarchy.Detach(t.Context(), w.ID("duda")))
+	require.Equal(t, "ana 1/1, bia 1/1, caio 0/0, duda 1/2", sizes())
+
+	back := errors.New("roll back")
+	require.ErrorIs(t, pgx.BeginFunc(t.Context(), w.Pool, func(tx pgx.Tx) error {
+		require.NoError(t, w.Program.WithTx(tx).Hierarchy.Move(t.Context(), w.ID("duda"), w.ID("ana")))
+		return back
+	}), back)
+	require.Equal(t, "ana 1/1, bia 1/1, caio 0/0, duda 1/2", sizes())
+
+	// So many that the closure is copied.
+	many := make([]affiliate.Draft, 700)
+	for i := range many {
+		many[i] = affiliate.Draft{Email: fmt.Sprintf("many%d@example.com", i), Name: "x", ParentID: w.ID("eva")}
+	}
+	_, err := w.Program.Affiliates.CreateAll(t.Context(), many)
+	require.NoError(t, err)
+	require.Equal(t, "ana 1/1, bia 1/701, caio 0/0, duda 1/702", sizes())
+
+	_, err = w.Pool.Exec(t.Context(), "delete from fature.affiliate_hierarchy where ancestor_id = $1 and level_difference > 1", w.ID("duda"))
+	require.NoError(t, err)
+	_, err = w.Program.Hierarchy.Rebuild(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "ana 1/1, bia 1/701, caio 0/0, duda 1/702", sizes())
+	agrees(t, w)
+}
+
 // Statistics inside the host's transaction are those that it sees.
 func TestStatisticsInsideATransaction(t *testing.T) {
 	t.Parallel()
@@ -253,6 +302,7 @@ func TestRebuildStats(t *testing.T) {
 	sum := `select md5(string_agg(x, ',' order by x)) from (
 		select r::text as x from fature.affiliate_rollups r where (transactions, customers, volume, commissions) <> (0, 0, 0, 0)
 		union all select c::text from fature.affiliate_customers c
+		union all select s::text from fature.team_sizes s where (direct_referrals, team_size) <> (0, 0)
 		union all select concat_ws(' ', id, lifetime_volume, lifetime_commissions) from fature.affiliates) x`
 	right := one[string](t, w.Pool, sum)
 	month := one[time.Time](t, w.Pool, "select max(month) from fature.affiliate_rollups where affiliate_id = $1", w.ID("duda")).Format("2006-01-02 ")
@@ -269,11 +319,13 @@ func TestRebuildStats(t *testing.T) {
 		{"a customer too many", "insert into fature.affiliate_customers values ($1, 'nobody', '2021-02-01')", []string{"2021-02-01 customernobody 1 0"}},
 		{"a customer in the wrong month", "update fature.affiliate_customers set month = '2021-02-01' where affiliate_id = $1 and customer_id = 'fresh'",
 			[]string{"2021-02-01 customerfresh 1 0", month + "customerfresh 0 1"}},
+		{"the size of a team", "update fature.team_sizes set team_size = team_size - 1, direct_referrals = 7 where affiliate_id = (select parent_id from fature.affiliates where id = $1)", nil},
+		{"the size of nobody's team", "insert into fature.team_sizes values ($1, 0, 2)", []string{"team_size 2 0"}},
 		{"all of it", "update fature.affiliates set lifetime_volume = 0 where id <> $1", nil},
 	} {
 		t.Run(damage.name, func(t *testing.T) {
 			if damage.name == "all of it" {
-				_, err := w.Pool.Exec(t.Context(), "truncate fature.affiliate_rollups, fature.affiliate_customers")
+				_, err := w.Pool.Exec(t.Context(), "truncate fature.affiliate_rollups, fature.affiliate_customers, fature.team_sizes")
 				require.NoError(t, err)
 			}
 			_, err := w.Pool.Exec(t.Context(), damage.sql, w.ID("duda"))

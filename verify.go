@@ -97,6 +97,7 @@ func ownChecks() []verify.Check {
 		{Name: "B1", Meaning: "the totals of an affiliate are its transactions and lines", SQL: checkTotals},
 		{Name: "B2", Meaning: "the months of an affiliate are its transactions, lines and new customers", SQL: checkRollups},
 		{Name: "B3", Meaning: "the customers of an affiliate are counted once, from their first month", SQL: checkCustomers},
+		{Name: "B4", Meaning: "the size of a team is its rows of the tree", SQL: checkTeams},
 		{Name: "X1", Meaning: "partitions are whole UTC months, well named, without a gap", SQL: checkMonths},
 		{Name: "X2", Meaning: "no partition is half detached or takes what has no month, and no index is invalid", SQL: checkWhole},
 		{Name: "X3", Meaning: "every partition has the triggers of its table, enabled", SQL: checkTriggers},

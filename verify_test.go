@@ -213,6 +213,12 @@ var corruptions = []struct{ finds, what, sql string }{
 		insert into fature.affiliate_customers values (pg_temp.of('eva'), 'c2', '2025-06-01') returning affiliate_id || ' c2'`},
 	{"B3", "a customer was counted in another month", `
 		update fature.affiliate_customers set month = '2021-02-01' where customer_id = 'c1' returning affiliate_id || ' c1'`},
+	{"B4", "one more was counted below an affiliate", `
+		update fature.team_sizes set team_size = team_size + 1 where affiliate_id = pg_temp.of('bia') returning affiliate_id || ' team_size'`},
+	{"B4", "nobody was counted below an affiliate", `
+		delete from fature.team_sizes where affiliate_id = pg_temp.of('caio') returning affiliate_id`},
+	{"B4", "one who joined was not counted", `
+		insert into fature.team_deltas values (pg_temp.of('eva'), 0, -1) returning affiliate_id || ' team_size'`},
 	{"X1", "a month begins at local midnight", `
 		create table fature.transactions_2021_02 partition of fature.transactions for values from ('2021-02-01 03:00+00') to ('2021-03-01 03:00+00');
 		select 'transactions_2021_02'`},

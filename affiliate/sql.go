@@ -226,10 +226,10 @@ const (
 const (
 	selectStats = `
 		select a.id as affiliate_id, f.as_of, r.*,
-			(select count(*) from fature.affiliates c where c.parent_id = a.id) as direct_referrals,
-			(select count(*) - 1 from fature.affiliate_hierarchy h where h.ancestor_id = a.id) as team_size
+			coalesce(t.direct_referrals, 0) as direct_referrals, coalesce(t.team_size, 0) as team_size
 		from fature.affiliates a
 		cross join fature.fold f
+		left join fature.team_sizes t on t.affiliate_id = a.id
 		cross join lateral (
 			select coalesce(sum(transactions), 0)::bigint as transactions, coalesce(sum(customers), 0)::bigint as unique_customers,
 				coalesce(sum(volume), 0)::numeric(20,2) as total_volume, coalesce(sum(commissions), 0)::numeric(20,2) as total_commissions

@@ -26,7 +26,8 @@ type Figures struct {
 }
 
 // Stats are an affiliate's own figures, and the size of its team. They are
-// exact as of a moment: Run folds every thirty seconds what was recorded.
+// exact as of a moment: Run folds every thirty seconds what was recorded, and
+// who joined or moved.
 type Stats struct {
 	AffiliateID uuid.UUID `db:"affiliate_id"`
 	Figures
@@ -110,8 +111,7 @@ func (s *Statistics) see(ctx context.Context, id uuid.UUID) error {
 }
 
 // Get reads an affiliate's statistics, or ErrNotFound; Stats.AsOf says of when
-// they are. Loading them costs by the affiliate's months and the size of its
-// team.
+// they are. Loading them costs by the affiliate's months.
 func (s *Statistics) Get(ctx context.Context, id uuid.UUID) (Stats, error) {
 	value, err := s.Read(ctx, id)
 	return value.V, err

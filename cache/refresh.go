@@ -7,15 +7,19 @@ import (
 // refresh loads a value again while the old one is still given out. One
 // refresh of a key runs at a time in a process.
 func (v *View[K, V]) refresh(k K) {
-	key := v.key(k)
-	v.space.start(func(ctx context.Context) {
-		_, _, _ = v.flights.Do("refresh:"+key, func() (any, error) {
-			ctx, cancel := context.WithTimeout(ctx, v.space.options.LoadTime)
-			defer cancel()
-			v.reload(ctx, k, key)
-			return nil, nil
-		})
+	one, first := v.refreshes.join(k)
+	if !first {
+		return
+	}
+	begun := v.space.start(func(ctx context.Context) {
+		defer v.refreshes.end(k, one)
+		ctx, cancel := context.WithTimeout(ctx, v.space.options.LoadTime)
+		defer cancel()
+		v.reload(ctx, k, v.key(k))
 	})
+	if !begun {
+		v.refreshes.end(k, one)
+	}
 }
 
 // reload replaces what is there, unless it is deleted meanwhile, or another

@@ -183,12 +183,14 @@ func (s *Space) fails(ctx context.Context, what string, err error) {
 }
 
 // start runs work that belongs to nobody's request; not after Close.
-func (s *Space) start(work func(ctx context.Context)) {
+func (s *Space) start(work func(ctx context.Context)) bool {
 	s.closed.Lock()
 	defer s.closed.Unlock()
-	if s.work.Err() == nil {
-		s.going.Go(func() { work(s.work) })
+	if s.work.Err() != nil {
+		return false
 	}
+	s.going.Go(func() { work(s.work) })
+	return true
 }
 
 // jittered is a life that differs by up to a tenth, so that what was stored

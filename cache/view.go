@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/maypok86/otter/v2"
-	"golang.org/x/sync/singleflight"
 )
 
 // Config is what a view reads, and how. Load is needed.
@@ -64,9 +63,10 @@ type View[K comparable, V any] struct {
 	config[K, V]
 	off bool // nothing is kept anywhere
 	// near is nil where the process keeps nothing.
-	near    *otter.Cache[K, held[V]]
-	flights *singleflight.Group
-	guards  *[guards]guard
+	near      *otter.Cache[K, held[V]]
+	flights   *flights[K, Value[V]]
+	refreshes *flights[K, struct{}]
+	guards    *[guards]guard
 }
 
 // config is Config and what the strategy adds.
@@ -130,7 +130,7 @@ func newView[K comparable, V any](s *Space, c config[K, V]) *View[K, V] {
 	if life <= 0 && s.far == nil {
 		return &View[K, V]{space: s, config: c, off: true}
 	}
-	v := &View[K, V]{space: s, config: c, flights: new(singleflight.Group), guards: new([guards]guard)}
+	v := &View[K, V]{space: s, config: c, flights: new(flights[K, Value[V]]), refreshes: new(flights[K, struct{}]), guards: new([guards]guard)}
 	if life > 0 {
 		v.near = otter.Must(&otter.Options[K, held[V]]{
 			MaximumSize:      s.options.Entries,
@@ -193,21 +193,19 @@ func (v *View[K, V]) hit(k K, h held[V], from From) (Value[V], error) {
 }
 
 // miss asks the backend, and then who knows. One asks for all who want the
-// value; the others wait no longer than they like.
+// value; none waits longer than it likes, and the value comes to the others.
 func (v *View[K, V]) miss(ctx context.Context, k K) (Value[V], error) {
 	if v.off {
 		loaded, err := v.Load(ctx, k)
 		return Value[V]{loaded, time.Now(), Bypassed}, err
 	}
-	flight := v.flights.DoChan(v.key(k), func() (any, error) {
-		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), v.space.options.LoadTime)
-		defer cancel()
-		return v.find(ctx, k)
-	})
+	one, first := v.flights.join(k)
+	if first {
+		v.find(ctx, k, one)
+	}
 	select {
-	case done := <-flight:
-		found, _ := done.Val.(Value[V])
-		return found, done.Err
+	case <-one.done:
+		return one.v, one.err
 	case <-ctx.Done():
 		return Value[V]{}, context.Cause(ctx)
 	}
@@ -215,33 +213,76 @@ func (v *View[K, V]) miss(ctx context.Context, k K) (Value[V], error) {
 
 func (v *View[K, V]) key(k K) string { return v.space.namespace.Key(v.Name, v.Key(k)) }
 
-// find reads the backend, and where that has nothing loads the value under a
-// lease.
-func (v *View[K, V]) find(ctx context.Context, k K) (Value[V], error) {
+// find looks for a value: in the backend here and now, and then by a load that
+// goes on without the caller.
+func (v *View[K, V]) find(ctx context.Context, k K, one *flight[Value[V]]) {
+	left := false
+	defer func() {
+		if !left {
+			v.flights.end(k, one)
+		}
+	}()
 	if v.near != nil {
 		if h, ok := v.near.GetIfPresent(k); ok { // another's load has ended meanwhile
-			return v.hit(k, h, Near)
+			one.v, one.err = v.hit(k, h, Near)
+			return
 		}
 	}
-	begun, key := v.begin(k), v.key(k)
-	h, lease := v.await(ctx, key)
+	begun, key, until := v.begin(k), v.key(k), time.Now().Add(v.space.options.LoadTime)
+	within, cancel := context.WithDeadline(ctx, until)
+	h, is, err := v.look(within, key)
+	cancel()
 	if h != nil {
 		v.keep(k, begun, *h)
-		return v.hit(k, *h, Far)
+		one.v, one.err = v.hit(k, *h, Far)
+		return
 	}
-	return v.load(ctx, k, key, begun, lease)
+	switch {
+	case ctx.Err() != nil:
+		is = unasked // who wait on have the time to ask again
+	case err != nil:
+		v.space.fails(ctx, "read", err)
+	}
+	left = true
+	go func() {
+		defer v.flights.end(k, one)
+		ctx, cancel := context.WithDeadline(context.WithoutCancel(ctx), until)
+		defer cancel()
+		h, lease := v.await(ctx, key, is)
+		if h != nil {
+			v.keep(k, begun, *h)
+			one.v, one.err = v.hit(k, *h, Far)
+			return
+		}
+		one.v, one.err = v.load(ctx, k, key, begun, lease)
+	}()
 }
 
-// await reads what the backend has under a key: a value, or a lease to load it
-// under. Where another process has the lease it waits for that one's value;
-// after the wait, or without a backend, it has neither.
-func (v *View[K, V]) await(ctx context.Context, key string) (*held[V], []byte) {
-	if v.space.far == nil {
-		return nil, nil
-	}
+// there is what the backend said of a key, where that was no value.
+type there int
+
+const (
+	unasked there = iota
+	free          // nothing is there: who claims it loads
+	busy          // another's lease
+	alone         // nothing can be stored, and so the load has no lease
+)
+
+// await is a value of the backend, or a lease to load it under. Where another
+// process has the lease it waits for that one's value; after the wait, or
+// without a backend, it has neither.
+func (v *View[K, V]) await(ctx context.Context, key string, is there) (h *held[V], lease []byte) {
 	for wait, pause, waited := v.space.options.Wait, time.Millisecond, false; ; {
-		h, lease, busy := v.ask(ctx, key)
-		if !busy || wait <= 0 {
+		if is == unasked {
+			var err error
+			if h, is, err = v.look(ctx, key); err != nil {
+				v.space.fails(ctx, "read", err)
+			}
+		}
+		if is == free {
+			h, lease, is = v.claim(ctx, key)
+		}
+		if is != busy || wait <= 0 {
 			return h, lease
 		}
 		if !waited {
@@ -255,42 +296,53 @@ func (v *View[K, V]) await(ctx context.Context, key string) (*held[V], []byte) {
 		case <-ctx.Done():
 			return nil, nil
 		}
+		is = unasked
 	}
 }
 
-// ask reads a key once and claims it if it is free. Busy is another's lease.
-func (v *View[K, V]) ask(ctx context.Context, key string) (h *held[V], lease []byte, busy bool) {
+// look reads a key.
+func (v *View[K, V]) look(ctx context.Context, key string) (*held[V], there, error) {
+	if v.space.far == nil {
+		return nil, alone, nil
+	}
 	found, err := v.space.far.Read(ctx, []string{key})
 	if err != nil {
-		v.space.fails(ctx, "read", err)
-		return nil, nil, false
+		return nil, alone, err
 	}
-	raw := found[0]
-	if raw != nil {
-		h, ok, keep := v.decode(raw)
-		switch {
-		case ok && h == nil:
-			return nil, nil, true
-		case ok || keep:
-			return h, nil, false
-		}
-		if err := v.space.far.Delete(ctx, []string{key}); err != nil {
-			v.space.fails(ctx, "delete", err)
-			return nil, nil, false
-		}
+	if found[0] == nil {
+		return nil, free, nil
 	}
-	lease = newLease()
-	there, err := v.space.far.Claim(ctx, []Item{{key, lease, leaseLife}})
+	h, ok, keep := v.decode(found[0])
+	switch {
+	case ok && h == nil:
+		return nil, busy, nil
+	case ok || keep:
+		return h, alone, nil
+	}
+	if err := v.space.far.Delete(ctx, []string{key}); err != nil {
+		v.space.fails(ctx, "delete", err)
+		return nil, alone, nil
+	}
+	return nil, free, nil
+}
+
+// claim takes the lease of a key. Where somebody was quicker by a moment there
+// is the value already, or another's lease.
+func (v *View[K, V]) claim(ctx context.Context, key string) (*held[V], []byte, there) {
+	lease := newLease()
+	found, err := v.space.far.Claim(ctx, []Item{{key, lease, leaseLife}})
 	if err != nil {
 		v.space.fails(ctx, "claim", err)
-		return nil, nil, false
+		return nil, nil, alone
 	}
-	if there[0] == nil {
-		return nil, lease, false
+	if found[0] == nil {
+		return nil, lease, alone
 	}
-	// Somebody was quicker by a moment: with the value already, or with a lease.
-	h, ok, _ := v.decode(there[0])
-	return h, nil, ok && h == nil
+	h, ok, _ := v.decode(found[0])
+	if ok && h == nil {
+		return nil, nil, busy
+	}
+	return h, nil, alone
 }
 
 // decode reads what a key holds. No held and ok is a lease; not ok is nothing
@@ -410,5 +462,5 @@ func (v *View[K, V]) forget(k K) {
 	if v.near != nil {
 		v.near.Invalidate(k)
 	}
-	v.flights.Forget(v.key(k))
+	v.flights.forget(k)
 }

@@ -99,5 +99,5 @@ func (v *View[K, V]) settle(k K, begun uint64, h held[V]) {
 	default:
 		v.near.Invalidate(k)
 	}
-	v.flights.Forget(v.key(k))
+	v.flights.forget(k)
 }

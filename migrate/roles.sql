@@ -16,18 +16,18 @@ grant select on
 	fature.referral_codes, fature.customers, fature.customer_owners, fature.affiliate_hierarchy,
 	fature.affiliate_history, fature.transactions, fature.transaction_keys, fature.commission_plans,
 	fature.plan_assignments, fature.commissions, fature.rule_counters, fature.closings, fature.statements, fature.payouts,
-	fature.statement_carries, fature.affiliate_deltas, fature.affiliate_rollups, fature.affiliate_customers, fature.fold,
-	fature.settings, fature.leases, fature.outbox, fature.sessions, fature.clicks,
+	fature.statement_carries, fature.affiliate_deltas, fature.affiliate_rollups, fature.affiliate_customers,
+	fature.team_deltas, fature.team_sizes, fature.fold, fature.settings, fature.leases, fature.outbox, fature.sessions, fature.clicks,
 	fature.achievements, fature.affiliate_achievements, fature.achievement_evaluations,
 	fature.partitions, fature.affiliate_stats, fature.system_performance to fature_app;
 grant insert on
 	fature.users, fature.affiliates, fature.referral_codes, fature.customers, fature.customer_owners,
 	fature.affiliate_hierarchy, fature.transactions, fature.transaction_keys, fature.commission_plans,
 	fature.plan_assignments, fature.commissions, fature.rule_counters, fature.closings, fature.statements, fature.payouts,
-	fature.statement_carries, fature.affiliate_deltas, fature.affiliate_rollups, fature.affiliate_customers,
+	fature.statement_carries, fature.affiliate_deltas, fature.affiliate_rollups, fature.affiliate_customers, fature.team_sizes,
 	fature.settings, fature.leases, fature.outbox, fature.sessions, fature.clicks,
 	fature.achievements, fature.affiliate_achievements, fature.achievement_evaluations to fature_app;
-grant delete on fature.affiliate_hierarchy, fature.affiliate_deltas, fature.affiliate_customers, fature.settings,
+grant delete on fature.affiliate_hierarchy, fature.affiliate_deltas, fature.team_deltas, fature.affiliate_customers, fature.settings,
 	fature.outbox, fature.sessions, fature.achievement_evaluations to fature_app;
 -- Verify looks for the hashes; what they stand for is for the owner.
 grant select (table_name, record_id, hash, recorded_at) on fature.audit_personal to fature_app, fature_readonly;
@@ -44,6 +44,7 @@ grant update (count, first_at, total, posted) on fature.rule_counters to fature_
 grant update (done_to, closed_at) on fature.closings to fature_app;
 grant update (transactions, customers, volume, commissions) on fature.affiliate_rollups to fature_app;
 grant update (month) on fature.affiliate_customers to fature_app;
+grant update (direct_referrals, team_size) on fature.team_sizes to fature_app;
 grant update (as_of) on fature.fold to fature_app;
 grant update (value, updated_at) on fature.settings to fature_app;
 grant update (payload) on fature.outbox to fature_app;
@@ -62,6 +63,6 @@ grant select on
 	fature.customers, fature.customer_owners, fature.affiliate_hierarchy, fature.affiliate_history,
 	fature.transactions, fature.transaction_keys, fature.commission_plans, fature.plan_assignments,
 	fature.commissions, fature.rule_counters, fature.closings, fature.statements, fature.payouts, fature.statement_carries,
-	fature.affiliate_deltas, fature.affiliate_rollups, fature.affiliate_customers, fature.fold, fature.settings, fature.leases, fature.outbox,
-	fature.clicks, fature.achievements, fature.affiliate_achievements, fature.achievement_evaluations,
+	fature.affiliate_deltas, fature.affiliate_rollups, fature.affiliate_customers, fature.team_deltas, fature.team_sizes, fature.fold,
+	fature.settings, fature.leases, fature.outbox, fature.clicks, fature.achievements, fature.affiliate_achievements, fature.achievement_evaluations,
 	fature.partitions, fature.affiliate_stats, fature.system_performance to fature_readonly;
