@@ -13,8 +13,9 @@ type Item struct {
 }
 
 // Backend keeps bytes under keys for a time. It is safe for concurrent use,
-// and each call is one round trip. An error means that the caller cannot know
-// what became of the call; a view goes on without the backend then.
+// each call is one round trip, and ends when its context does. An error means
+// that the caller cannot know what became of the call; a view goes on without
+// the backend then.
 type Backend interface {
 	// Read returns what is under each key, in their order: nil is nothing, and
 	// an empty value is something that is not a value.
