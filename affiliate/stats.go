@@ -131,8 +131,8 @@ func (s *Statistics) load(ctx context.Context, id uuid.UUID) (Stats, error) {
 	return stats, missing(err, ErrNotFound)
 }
 
-// StatisticsChanged is the topic of affiliates whose own figures a transaction
-// has changed.
+// StatisticsChanged is the topic of affiliates whose own figures, or the size of
+// whose team, a fold has changed.
 const StatisticsChanged = "statistics"
 
 // Forget makes the next Get of affiliates read anew. The programme does it by
