@@ -145,10 +145,8 @@ func (m *market) fill(b *testing.B, n int) {
 
 // deltasOfAll are those that recording would have appended, for the copied rows.
 const deltasOfAll = `
-	insert into fature.affiliate_deltas (affiliate_id, month, transactions, volume, commissions)
-	select affiliate_id, date_trunc('month', created_at at time zone 'UTC'), count(*), sum(volume), 0 from fature.transactions group by 1, 2
-	union all
-	select affiliate_id, date_trunc('month', created_at at time zone 'UTC'), 0, 0, sum(final_amount) from fature.commissions group by 1, 2`
+	insert into fature.affiliate_deltas (affiliate_id, month, customer_id, transactions, volume, commissions)
+	select * from (` + fature.FoldedFacts + `) f`
 
 // events are n sales of random affiliates.
 func (m *market) events(n int) []transaction.Event {

@@ -48,12 +48,12 @@ const (
 )
 
 // RebuildStats computes the totals and statistics of all affiliates anew from
-// transactions, lines and the tree, tells where they differed, and repairs them there;
-// none is all well, and nothing is written then. It reads everything in one
-// snapshot, which locks nothing, and repairs in lots of affiliates that differ,
-// each in a transaction of its own under the lock of the fold: recording goes
-// on all the while, and a fold waits for a lot. It needs transactions of its
-// own: ErrInvalid under WithTx.
+// transactions, lines and the tree, tells where they differed, and repairs them
+// there; none is all well, and nothing is written then. It reads everything in
+// one snapshot, which locks nothing, and repairs in lots of affiliates that
+// differ, each in a transaction of its own under the lock of the fold: recording
+// goes on all the while, and a fold waits for a lot. It needs transactions of
+// its own: ErrInvalid under WithTx.
 func (p *Program) RebuildStats(ctx context.Context) (Rebuilt, error) {
 	rebuilt, err := p.rebuildStats(ctx)
 	return rebuilt, pg.Fail("fature: rebuild statistics", err, nil)

@@ -14,11 +14,12 @@ import (
 
 // Fold adds what recording appended to the totals of the affiliates and to
 // their statistics, month by month, and what changes of the tree appended to the
-// sizes of their teams. It tells how many entries it took; 0 is none left. Run does it by itself, seldom and in lots of up to 200,000, each in
-// a transaction of its own: it costs by the affiliates and customers it touches,
-// and a large lot names each of them once. What is kept of the statistics of
-// those affiliates is forgotten then. One folds at a time; whoever else does
-// waits, and recording never.
+// sizes of their teams. It tells how many entries it took; 0 is none left. Run
+// does it by itself, seldom and in lots of up to 200,000, each in a transaction
+// of its own: it costs by the affiliates and customers it touches, and a large
+// lot names each of them once. What is kept of the statistics of those
+// affiliates is forgotten then. One folds at a time; whoever else does waits,
+// and recording never.
 func (p *Program) Fold(ctx context.Context) (int64, error) {
 	var folded int64
 	for {

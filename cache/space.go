@@ -182,7 +182,8 @@ func (s *Space) fails(ctx context.Context, what string, err error) {
 	}
 }
 
-// start runs work that belongs to nobody's request; not after Close.
+// start runs work that belongs to nobody's request, and tells whether it does:
+// not after Close.
 func (s *Space) start(work func(ctx context.Context)) bool {
 	s.closed.Lock()
 	defer s.closed.Unlock()

@@ -233,8 +233,7 @@ func (v *View[K, V]) find(ctx context.Context, k K, one *flight[Value[V]]) {
 	h, is, err := v.look(within, key)
 	cancel()
 	if h != nil {
-		v.keep(k, begun, *h)
-		one.v, one.err = v.hit(k, *h, Far)
+		one.v, one.err = v.fetched(k, begun, *h)
 		return
 	}
 	switch {
@@ -250,12 +249,17 @@ func (v *View[K, V]) find(ctx context.Context, k K, one *flight[Value[V]]) {
 		defer cancel()
 		h, lease := v.await(ctx, key, is)
 		if h != nil {
-			v.keep(k, begun, *h)
-			one.v, one.err = v.hit(k, *h, Far)
-			return
+			one.v, one.err = v.fetched(k, begun, *h)
+		} else {
+			one.v, one.err = v.load(ctx, k, key, begun, lease)
 		}
-		one.v, one.err = v.load(ctx, k, key, begun, lease)
 	}()
+}
+
+// fetched is what the backend had, which is kept near too.
+func (v *View[K, V]) fetched(k K, begun uint64, h held[V]) (Value[V], error) {
+	v.keep(k, begun, h)
+	return v.hit(k, h, Far)
 }
 
 // there is what the backend said of a key, where that was no value.

@@ -469,9 +469,15 @@ func TestViewRefreshThatFailsOrIsOvertaken(t *testing.T) {
 		truth.err = nil
 		truth.after = first(func() { close(loaded); <-goOn })
 		truth.mu.Unlock()
-		_, err = v.Get(ctx, "a") // begins a refresh, which reads the old value
-		require.NoError(t, err)
-		<-loaded
+		require.Eventually(t, func() bool { // begins a refresh, which reads the old value, when the failing one is over
+			_, err := v.Get(ctx, "a")
+			select {
+			case <-loaded:
+				return err == nil
+			default:
+				return false
+			}
+		}, 5*time.Second, time.Millisecond)
 		truth.set("a", "new")
 		require.NoError(t, v.Delete(ctx, "a"))
 		close(goOn)
